@@ -1,0 +1,359 @@
+/** Connects the parts of the chat frame: session, stream, outbox, timeline, screen and host page. */
+
+import { Composer } from './composer.js';
+import { Host } from './host.js';
+import { Link, Tabs } from './link.js';
+import { Words } from './locales.js';
+import { plain } from './markdown.js';
+import { MessageList } from './messages.js';
+import { Outbox } from './outbox.js';
+import { Screen } from './screen.js';
+import { ApiError, Session, Shelf } from './session.js';
+import { backoff, patience } from './sse.js';
+import { Timeline } from './timeline.js';
+
+const PAINT_MS = 120; // a hidden frame gets no animation frames; its badge must count all the same
+const CLOCK_MS = 5_000; // typing lines that nobody ended are looked at this often
+
+export class App {
+  /** @param {{base: URL, account: string, hostOrigin: string, locale: string}} parts */
+  constructor({ base, account, hostOrigin, locale }) {
+    this.words = new Words(locale);
+    this.host = new Host(hostOrigin);
+    this.shelf = new Shelf(`frontdesk:${account}:`);
+    this.session = new Session({ base, account, shelf: this.shelf });
+    this.tabs = new Tabs(account);
+    this.opened = !this.host.embedded;
+    this.connection = 'connecting';
+    this.unread = -1;
+    this.painting = false;
+    /** @type {Link|null} */
+    this.link = null;
+    this.attempt = new AbortController();
+    this.screen = new Screen(this.words, this.host.embedded);
+    this.timeline = new Timeline({
+      onArrive: (message) => this.#arrived(message),
+      onBrokenDraft: () => this.link?.restart(),
+      onReset: () => this.#reload(),
+      onEnded: () => this.#ended(true),
+      onStatus: () => this.host.event('handoff', { status: this.timeline.status }),
+    });
+    this.outbox = new Outbox({
+      account, session: this.session, shelf: this.shelf,
+      onChange: (entry) => this.#held(entry, true),
+      onSent: (id) => this.#sent(id, true),
+      onGone: (id) => this.#gone(id, true),
+    });
+    const { log, list, jump } = this.screen.parts;
+    this.messages = new MessageList({
+      log, list, jump, words: this.words,
+      rate: (id, rating) => this.#act('feedback', { message_id: id, ...rating }),
+      retry: (id) => this.outbox.retry(id),
+      discard: (id) => this.outbox.discard(id),
+    });
+    const { form, field, send, counter } = this.screen.parts;
+    this.composer = new Composer({ form, field, button: send, counter, account, words: this.words, onSend: (text) => this.outbox.add(text) });
+  }
+
+  start() {
+    this.#listenToVisitor();
+    this.#listenToHost();
+    this.#listenToTabs();
+    this.screen.translate();
+    this.session.onChange = () => this.#restart();
+    this.shelf.watch('seen', () => this.#paint());
+    setInterval(() => this.#paint(), CLOCK_MS);
+    this.connect();
+    this.host.tell('ready');
+  }
+
+  /** Session, snapshot, stream; tried again with backoff until it stands. */
+  async connect() {
+    this.link?.stop();
+    this.attempt.abort();
+    const attempt = new AbortController();
+    this.attempt = attempt;
+    this.connection = 'connecting';
+    for (let failures = 0; !attempt.signal.aborted; failures += 1) {
+      try {
+        await this.#open(attempt.signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (attempt.signal.aborted) return;
+        this.#connected(error.status === 403 ? 'refused' : 'reconnecting');
+        if (error.status === 403) return;
+        await patience(Math.max(error.retryAfterMs, backoff(failures)), attempt.signal);
+      }
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async #open(signal) {
+    const info = await this.session.start();
+    if (signal.aborted) return;
+    this.session.shown = info.conversation_id;
+    this.screen.brand(info);
+    await this.#snapshot();
+    if (signal.aborted) return;
+    this.link = new Link({
+      session: this.session, tabs: this.tabs, conversation: info.conversation_id,
+      lastId: () => this.timeline.lastId,
+      live: () => ({ lastId: this.timeline.lastId, draft: this.timeline.draft, model: this.timeline.model, connection: this.connection }),
+      onFrame: (frame) => {
+        this.timeline.apply(frame);
+        this.#paint();
+      },
+      onLive: (live) => this.#joined(live),
+      onState: (state) => this.#connected(state),
+      onGap: () => this.#reload(),
+    });
+    this.link.start();
+    this.outbox.open();
+    this.host.event('session', { verified: Boolean(info.verified) });
+  }
+
+  async #snapshot() {
+    const snapshot = await (await this.session.call('GET', '')).json();
+    if (snapshot.conversation_id !== this.session.shown) return;
+    this.timeline.load(snapshot);
+    if (this.shelf.get('seen')?.conversation !== this.session.shown) this.#saw(this.timeline.lastSeq);
+    this.#paint();
+  }
+
+  /** A snapshot because events were missed; the stream goes on meanwhile. */
+  async #reload() {
+    try {
+      await this.#snapshot();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.connect();
+    }
+  }
+
+  #restart() {
+    this.timeline.clear();
+    this.messages.clear();
+    this.screen.ended(false);
+    this.connect();
+  }
+
+  #listenToVisitor() {
+    const { talk, stop, close, again } = this.screen.parts;
+    talk.addEventListener('click', () => this.#handoff());
+    stop.addEventListener('click', () => this.#stop());
+    close.addEventListener('click', () => this.host.tell('close'));
+    again.addEventListener('click', () => {
+      this.#restart();
+      this.composer.focus();
+    });
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !event.isComposing) this.host.tell('close');
+    });
+    document.addEventListener('visibilitychange', () => this.#paint());
+    addEventListener('focus', () => this.#paint());
+    addEventListener('offline', () => this.#paint());
+    addEventListener('online', () => {
+      this.outbox.flush();
+      this.#paint();
+    });
+    addEventListener('pagehide', () => this.link?.stop());
+    addEventListener('pageshow', (event) => event.persisted && this.connect());
+  }
+
+  #listenToHost() {
+    const { host } = this;
+    host.on('open', (message) => {
+      this.opened = true;
+      if (message.focus) this.composer.focus();
+      this.#paint();
+    });
+    host.on('close', () => {
+      this.opened = false;
+    });
+    host.on('focus', (message) => this.screen.focusEdge(message.edge));
+    host.on('locale', (message) => {
+      this.words.use(String(message.locale));
+      this.screen.translate();
+      this.composer.refresh();
+      this.messages.clear();
+      this.#paint();
+    });
+    host.on('identify', (message) => this.#identify(String(message.jwt)));
+    host.on('logout', () => this.#logout());
+  }
+
+  #listenToTabs() {
+    const { tabs } = this;
+    tabs.on('held', (message) => this.#held(message.entry, false));
+    tabs.on('sent', (message) => this.#sent(message.id, false));
+    tabs.on('gone', (message) => this.#gone(message.id, false));
+    tabs.on('session', () => this.#restart());
+    tabs.on('ended', () => this.#ended(false));
+  }
+
+  /** @param {string} jwt */
+  async #identify(jwt) {
+    try {
+      const info = await this.session.start({ identity: jwt });
+      this.host.event('session', { verified: Boolean(info.verified) });
+      if (info.conversation_id === this.session.shown) return;
+      this.tabs.post('session');
+      this.#restart();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.screen.warn('failed_action');
+    }
+  }
+
+  async #logout() {
+    const ending = this.session.end();
+    await this.#ended(true);
+    await ending;
+  }
+
+  /** @param {boolean} tellTabs */
+  async #ended(tellTabs) {
+    if (!this.screen.parts.ended.hidden) return; // several tabs tell each other of the same end
+    this.attempt.abort();
+    this.link?.stop();
+    this.link = null;
+    this.session.shown = '';
+    this.shelf.set('session', null);
+    this.shelf.set('seen', null);
+    this.composer.clear();
+    this.timeline.clear();
+    this.messages.clear();
+    this.screen.clear();
+    this.screen.ended(true);
+    if (tellTabs) this.tabs.post('ended');
+    await this.outbox.clear();
+    this.host.event('ended');
+    this.#paint();
+  }
+
+  /** @param {{lastId: number, draft: import('./timeline.js').Draft|null, model: string, connection: import('./sse.js').Connection}} live */
+  #joined(live) {
+    if (live.lastId > this.timeline.lastId) this.#reload();
+    if (live.draft && !this.timeline.draft) this.timeline.draft = live.draft;
+    this.timeline.model = live.model;
+    this.#connected(live.connection);
+  }
+
+  /** @param {import('./sse.js').Connection} state */
+  #connected(state) {
+    const back = state === 'online' && this.connection !== 'online';
+    this.connection = state;
+    if (back) this.outbox.flush();
+    this.#paint();
+  }
+
+  /** @param {import('./timeline.js').Message} message */
+  #arrived(message) {
+    if (message.client_message_id) this.outbox.settle(message.client_message_id);
+    this.host.event('message', { role: message.role });
+    if (message.role === 'customer' || !this.opened) return;
+    const { words } = this;
+    const speaker = { assistant: words.t('assistant'), staff: message.author || words.t('team') }[message.role];
+    this.screen.announce(`${speaker ? `${speaker}: ` : ''}${message.role === 'notice' ? message.text : plain(message.text)}`);
+  }
+
+  /** @param {import('./outbox.js').Entry} entry @param {boolean} tellTabs */
+  #held(entry, tellTabs) {
+    this.timeline.hold(entry);
+    if (tellTabs) this.tabs.post('held', { entry });
+    this.#paint();
+  }
+
+  /** @param {string} id @param {boolean} tellTabs */
+  #sent(id, tellTabs) {
+    this.timeline.sent(id);
+    if (tellTabs) this.tabs.post('sent', { id });
+    this.#paint();
+  }
+
+  /** @param {string} id @param {boolean} tellTabs */
+  #gone(id, tellTabs) {
+    this.timeline.pending.delete(id);
+    if (tellTabs) this.tabs.post('gone', { id });
+    this.#paint();
+  }
+
+  /** @param {string} path @param {object} body @returns {Promise<any>} false when it failed, and the visitor was told */
+  async #act(path, body) {
+    try {
+      const response = await this.session.call('POST', path, { body });
+      return response.status === 204 ? true : await response.json().catch(() => true);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.screen.warn('failed_action');
+      return false;
+    }
+  }
+
+  async #handoff() {
+    this.screen.parts.talk.disabled = true;
+    const answer = await this.#act('handoff', {});
+    this.screen.parts.talk.disabled = false;
+    if (!answer) return;
+    if (this.timeline.status === 'bot') {
+      this.timeline.status = answer.status ?? 'waiting';
+      this.timeline.position = answer.position ?? null;
+    }
+    this.#draw();
+    this.screen.parts.status.focus({ preventScroll: true });
+  }
+
+  async #stop() {
+    const { stop } = this.screen.parts;
+    stop.disabled = true;
+    if (await this.#act('stop', {})) {
+      if (!this.timeline.draft) this.timeline.settle();
+      this.composer.focus();
+    }
+    stop.disabled = false;
+    this.#paint();
+  }
+
+  /** @param {number} seq */
+  #saw(seq) {
+    this.shelf.set('seen', { conversation: this.session.shown, seq });
+  }
+
+  /** What is on an open, visible screen is read; the other tabs hear of it through the storage event. */
+  #countUnread() {
+    const seen = this.shelf.get('seen');
+    if (!this.session.shown || seen?.conversation !== this.session.shown) return;
+    const last = this.timeline.lastSeq;
+    let since = seen.seq;
+    if (this.opened && document.visibilityState === 'visible' && last > since) {
+      this.#saw(last);
+      since = last;
+      this.session.call('POST', 'seen', { body: { seq: last } }).catch(() => undefined); // optional: only other devices' badges lose
+    }
+    const unread = this.timeline.unread(since);
+    if (unread === this.unread) return;
+    this.unread = unread;
+    this.host.tell('unread', { count: unread });
+  }
+
+  /** Draws soon, once for all that changed until then. */
+  #paint() {
+    if (this.painting) return;
+    this.painting = true;
+    const draw = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      this.painting = false;
+      this.#draw();
+    };
+    const frame = requestAnimationFrame(draw);
+    const timer = setTimeout(draw, PAINT_MS);
+  }
+
+  #draw() {
+    this.messages.update(this.timeline);
+    this.screen.update(this.timeline, this.connection);
+    this.#countUnread();
+  }
+}

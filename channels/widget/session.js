@@ -1,0 +1,166 @@
+/** The visitor's session and every HTTP call made with it. The token lives in this origin's storage and leaves it in one header only. */
+
+/**
+ * @typedef {object} SessionInfo
+ * @property {string} token
+ * @property {number} expires_at epoch seconds
+ * @property {string} visitor_id
+ * @property {string} conversation_id
+ * @property {string} [disclosure]
+ * @property {string} [name]
+ * @property {boolean} [verified]
+ */
+
+const ANSWER_MS = 20_000; // a call without an answer for so long is tried again
+
+/** An answer that was not a success. `status` 0 means the network failed and nothing is known about the server. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} [detail] @param {number} [retryAfterMs] */
+  constructor(status, detail = '', retryAfterMs = 0) {
+    super(detail || `HTTP ${status}`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** True when the same request may well succeed later. */
+  get passing() {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** Storage that works when the browser blocks third-party storage: then the session lasts as long as the page. */
+export class Shelf {
+  /** @param {string} prefix */
+  constructor(prefix) {
+    this.prefix = prefix;
+    /** @type {Map<string, string>} */
+    this.memory = new Map();
+  }
+
+  /** @param {string} key @returns {any} */
+  get(key) {
+    let text = this.memory.get(key) ?? null;
+    try {
+      text = localStorage.getItem(this.prefix + key);
+    } catch { /* blocked: memory is all there is */ }
+    try {
+      return text === null ? null : JSON.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {string} key @param {unknown} value null removes it */
+  set(key, value) {
+    const text = JSON.stringify(value);
+    if (value === null) this.memory.delete(key);
+    else this.memory.set(key, text);
+    try {
+      if (value === null) localStorage.removeItem(this.prefix + key);
+      else localStorage.setItem(this.prefix + key, text);
+    } catch { /* blocked or full: memory keeps it for this page */ }
+  }
+
+  /** @param {string} key @param {() => void} heard called when another tab changed the key */
+  watch(key, heard) {
+    addEventListener('storage', (event) => {
+      if (event.key === this.prefix + key || event.key === null) heard();
+    });
+  }
+}
+
+/** Runs `work` while no other tab runs work of that name; without Web Locks it simply runs.
+ * @template T @param {string} name @param {() => Promise<T>} work @returns {Promise<T>}
+ */
+export function exclusively(name, work) {
+  return navigator.locks ? navigator.locks.request(name, work) : work();
+}
+
+export class Session {
+  /** @param {{base: URL, account: string, shelf: Shelf}} parts */
+  constructor({ base, account, shelf }) {
+    this.base = base;
+    this.account = account;
+    this.shelf = shelf;
+    /** @type {(() => void)|null} told when a renewal changed the conversation under the caller */
+    this.onChange = null;
+    /** @type {string} the conversation this page shows */
+    this.shown = '';
+  }
+
+  /** @returns {SessionInfo|null} */
+  get info() {
+    return this.shelf.get('session');
+  }
+
+  /** A session that is valid now; all tabs agree on one. @param {{identity?: string}} [claim] @returns {Promise<SessionInfo>} */
+  async start({ identity } = {}) {
+    return exclusively(`frontdesk:${this.account}:session`, async () => {
+      const token = this.info?.token;
+      const body = { account: this.account, ...(token && { token }), ...(identity && { identity }) };
+      const info = await (await this.#fetch('POST', 'session', { body })).json();
+      this.shelf.set('session', info);
+      return info;
+    });
+  }
+
+  /** After a 401: one tab renews, the others find the new token. @param {string} refused @returns {Promise<SessionInfo>} */
+  async #renew(refused) {
+    const info = await exclusively(`frontdesk:${this.account}:renew`, async () => {
+      const current = this.info;
+      return current && current.token !== refused ? current : this.start();
+    });
+    if (this.shown && info.conversation_id !== this.shown) this.onChange?.();
+    return info;
+  }
+
+  /**
+   * Calls a resource of the visitor's conversation (`''` is the conversation itself) and renews the session once on 401.
+   * @param {string} method @param {string} path @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+   * @returns {Promise<Response>}
+   */
+  async call(method, path, options = {}) {
+    const info = this.info ?? await this.start();
+    const where = (/** @type {SessionInfo} */ each) => `conversations/${encodeURIComponent(each.conversation_id)}${path && `/${path}`}`;
+    try {
+      return await this.#fetch(method, where(info), { ...options, token: info.token });
+    } catch (error) {
+      const stale = error instanceof ApiError && (error.status === 401 || error.status === 404);
+      if (!stale) throw error;
+      const renewed = await this.#renew(info.token);
+      return this.#fetch(method, where(renewed), { ...options, token: renewed.token });
+    }
+  }
+
+  /** Ends the session on the server as far as it can be reached, and forgets it here in any case. */
+  async end() {
+    const token = this.info?.token;
+    this.shelf.set('session', null);
+    if (token) await this.#fetch('POST', 'session/end', { body: {}, token }).catch(() => undefined);
+  }
+
+  /**
+   * @param {string} method @param {string} path
+   * @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal, token?: string}} options
+   */
+  async #fetch(method, path, { body, headers = {}, signal, token }) {
+    /** @type {RequestInit} */
+    const request = { method, signal: signal ?? AbortSignal.timeout(ANSWER_MS), credentials: 'omit', cache: 'no-store', redirect: 'error', headers: { ...headers } };
+    if (token) Object.assign(/** @type {object} */ (request.headers), { Authorization: `Bearer ${token}` });
+    if (body !== undefined) {
+      request.body = JSON.stringify(body);
+      Object.assign(/** @type {object} */ (request.headers), { 'Content-Type': 'application/json' });
+    }
+    let response;
+    try {
+      response = await fetch(new URL(path, this.base), request);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new ApiError(0);
+    }
+    if (response.ok) return response;
+    const problem = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, problem.detail ?? problem.title, 1000 * (Number(response.headers.get('Retry-After')) || 0));
+  }
+}

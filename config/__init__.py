@@ -1,0 +1,1 @@
+"""Settings: one self-validating model per component, and nothing else."""

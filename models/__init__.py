@@ -1,0 +1,1 @@
+"""Talking to language models: prompts, the vLLM client and process, weights."""

@@ -1,0 +1,1 @@
+"""The serving plane: gateway, lanes, engine, handoff and the API."""

@@ -1,0 +1,233 @@
+"""Conversations for staff: the list, one with its messages and turns, and taking it over."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Annotated, Any, Literal, Protocol
+
+from aiohttp import web
+from pydantic import StringConstraints
+
+from server.api.shapes import ID, Answer, Body, Page, answer, encode_cursor, load
+from server.conversation import NotFound, Refused
+from server.problems import Problem
+from server.routes import PRINCIPAL, Role, Route, read_body, read_query
+from server.store.contract import Row, Store
+
+MESSAGES = 200  # the latest ones shown with a conversation
+TURNS = 100
+PREVIEW_CHARACTERS = 160
+NEWEST_SEQ = 2**62
+Status = Literal["", "bot", "waiting", "claimed", "closed"]
+
+
+class Handoff(Protocol):
+    """What this resource needs from :mod:`server.handoff`: each transition returns what the console shows."""
+
+    async def claim(self, conversation_id: str, person_id: str) -> dict[str, Any]:
+        """Take a conversation over; the bot is silent from the commit on."""
+
+    async def give_back(self, conversation_id: str, person_id: str) -> dict[str, Any]:
+        """Return a conversation to the bot."""
+
+    async def close(self, conversation_id: str, person_id: str) -> dict[str, Any]:
+        """End the case."""
+
+    async def say(self, conversation_id: str, person_id: str, text: str) -> dict[str, Any]:
+        """Write to the customer."""
+
+
+class ConversationQuery(Page):
+    """A page of the list, optionally of one status only."""
+
+    status: Status = ""
+
+
+class ConversationRow(Answer):
+    """One line of the list; times are epoch seconds."""
+
+    id: str
+    channel: str
+    account: str
+    status: str
+    reason: str | None
+    waiting_since: float | None
+    owner: str | None
+    owner_name: str | None
+    customer_name: str
+    language: str | None
+    created_at: float
+    updated_at: float
+    preview: str = ""
+    preview_role: str = ""
+
+
+class ConversationPage(Answer):
+    """Conversations, the latest change first; ``next`` is the cursor of the following page, None at the end."""
+
+    conversations: list[ConversationRow]
+    next: str | None
+
+
+class MessageRow(Answer):
+    """One message; ``body`` holds attachments, buttons and citations."""
+
+    id: str
+    seq: int
+    role: str
+    author: str | None
+    text: str
+    body: dict[str, Any]
+    turn_id: str | None
+    release_id: str | None
+    created_at: float
+
+
+class TurnRow(Answer):
+    """How one turn ended; ``timings`` are milliseconds."""
+
+    id: str
+    first_seq: int
+    last_seq: int
+    attempt: int
+    outcome: str
+    reason: str | None
+    release_id: str | None
+    message_id: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    timings: dict[str, Any]
+    ended_at: float
+
+
+class CaseRow(Answer):
+    """The episode a conversation is in."""
+
+    id: str
+    release_id: str | None
+    opened_at: float
+    active_at: float
+    closed_at: float | None
+    closed_by: str | None
+    csat: int | None
+
+
+class ConversationDetail(Answer):
+    """A conversation with its latest messages and turns, oldest first."""
+
+    conversation: ConversationRow
+    case: CaseRow | None
+    messages: list[MessageRow]
+    turns: list[TurnRow]
+
+
+class StaffMessage(Body):
+    """What staff write to the customer, CommonMark."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8_000)]
+
+
+class ConversationsApi:
+    """Addresses ``/api/conversations``."""
+
+    def __init__(self, store: Store, tenant: str, handoff: Handoff) -> None:
+        self._store = store
+        self._tenant = tenant
+        self._handoff = handoff
+
+    def routes(self) -> list[Route]:
+        """The table of this resource."""
+        one = f"/api/conversations/{ID}"
+        return [
+            Route(
+                "GET", "/api/conversations", self.list, Role.VIEWER, "Conversations, the latest change first",
+                answer=ConversationPage,
+            ),
+            Route(
+                "GET", one, self.read, Role.VIEWER, "One conversation with messages and turns",
+                answer=ConversationDetail,
+            ),
+            Route("POST", f"{one}/claim", self.claim, Role.STAFF, "Take over from the bot", "conversation.claim"),
+            Route("POST", f"{one}/return", self.give_back, Role.STAFF, "Return to the bot", "conversation.return"),
+            Route("POST", f"{one}/close", self.close, Role.STAFF, "Close the case", "conversation.close"),
+            Route(
+                "POST", f"{one}/messages", self.say, Role.STAFF, "Write to the customer", "conversation.say",
+                body=StaffMessage,
+            ),
+        ]  # fmt: skip
+
+    async def list(self, request: web.Request) -> web.Response:
+        """One page of the list."""
+        query = read_query(request, ConversationQuery)
+        at, row_id = query.position
+        rows = await self._store.rows(
+            "inbox.page", tenant=self._tenant, status=query.status, at=at, id=row_id, count=query.limit + 1
+        )
+        shown = rows[: query.limit]
+        more = encode_cursor(shown[-1]["updated_at"], shown[-1]["id"]) if len(rows) > query.limit else None
+        return answer(ConversationPage(conversations=[_line(row) for row in shown], next=more))
+
+    async def read(self, request: web.Request) -> web.Response:
+        """One conversation with the latest messages, its turns, and its case."""
+        key = {"tenant": self._tenant, "id": request.match_info["id"]}
+        row = await self._store.row("inbox.one", **key)
+        if row is None:
+            raise _unknown()
+        messages = await self._store.rows("inbox.messages", **key, before=NEWEST_SEQ, count=MESSAGES)
+        turns = await self._store.rows("inbox.turns", **key, count=TURNS)
+        case = await self._store.row("inbox.case", tenant=self._tenant, id=row["case_id"] or "")
+        return answer(
+            ConversationDetail(
+                conversation=_line(row),
+                case=CaseRow(**case) if case is not None else None,
+                messages=[MessageRow(**{**found, "body": load(found["body"])}) for found in reversed(messages)],
+                turns=[TurnRow(**{**found, "timings": load(found["timings"])}) for found in reversed(turns)],
+            )
+        )
+
+    async def claim(self, request: web.Request) -> web.Response:
+        """Take a conversation over; from the commit on the bot sends nothing."""
+        return await _moved(self._handoff.claim(*await self._who(request)))
+
+    async def give_back(self, request: web.Request) -> web.Response:
+        """Return a conversation to the bot, which then sees what staff wrote."""
+        return await _moved(self._handoff.give_back(*await self._who(request)))
+
+    async def close(self, request: web.Request) -> web.Response:
+        """End the case."""
+        return await _moved(self._handoff.close(*await self._who(request)))
+
+    async def say(self, request: web.Request) -> web.Response:
+        """Write to the customer of a conversation one has claimed."""
+        body = await read_body(request, StaffMessage)
+        return await _moved(self._handoff.say(*await self._who(request), body.text))
+
+    async def _who(self, request: web.Request) -> tuple[str, str]:
+        """Conversation and caller; raises 404 for a conversation of another tenant in the same database."""
+        conversation_id = request.match_info["id"]
+        if await self._store.row("inbox.one", tenant=self._tenant, id=conversation_id) is None:
+            raise _unknown()
+        return conversation_id, request[PRINCIPAL].owner
+
+
+async def _moved(step: Awaitable[Mapping[str, Any]]) -> web.Response:
+    """Answer a transition; raises 409 with the reason, 404 for an unknown conversation."""
+    try:
+        return web.json_response(await step)
+    except Refused as refused:
+        raise Problem(409, "Not possible now", str(refused)) from None
+    except NotFound:
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem(404, "No such conversation", "There is no conversation with this id; reload the list.")
+
+
+def _line(row: Row) -> ConversationRow:
+    text = row.get("last_text") or ""
+    return ConversationRow(
+        **{name: row[name] for name in ConversationRow.model_fields if name in row},
+        preview=text[:PREVIEW_CHARACTERS],
+        preview_role=row.get("last_role") or "",
+    )

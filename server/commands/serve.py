@@ -1,0 +1,34 @@
+"""``frontdesk serve``: the server itself, until a signal stops it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from server import app as server_app
+from server.commands import shared
+
+app = typer.Typer()
+
+
+class Part(StrEnum):
+    """Which half of the server this process runs."""
+
+    ALL = "all"
+    GATEWAY = "gateway"
+    WORKER = "worker"
+
+
+@app.command()
+def serve(
+    role: Annotated[
+        Part, typer.Option(help="What this process does: all of it, only HTTP, or only answering.")
+    ] = Part.ALL,
+) -> None:
+    """Run the gateway, the workers, or both.
+
+    SIGTERM stops intake, finishes running work for http.drain_s seconds, and exits with status 0.
+    """
+    server_app.run(shared.settings(), role=role.value)

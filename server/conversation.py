@@ -1,0 +1,198 @@
+"""The conversation as a pure state machine: what happened, who may speak next. No io, no clock.
+
+::
+
+              PersonAsked            Claimed
+       bot ───────────────▶ waiting ─────────▶ claimed
+        ▲  ◀─────────────── │                     │
+        │    ModelReturned  │ Returned            │ Returned
+        └───────────────────┴─────────────────────┘
+       any ── Closed ─▶ closed ── CustomerSaid ─▶ bot (a new case)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class ConversationError(Exception):
+    """Root of what this module raises."""
+
+
+class Refused(ConversationError):
+    """The event is impossible in the present state; the message says what is and what to do."""
+
+
+class NotFound(ConversationError):
+    """There is no such conversation (or it is not yours); check the id."""
+
+
+class Status(StrEnum):
+    """Who holds the conversation."""
+
+    BOT = "bot"
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    CLOSED = "closed"
+
+
+class Reason(StrEnum):
+    """Why a conversation waits for a person."""
+
+    CUSTOMER_ASKED = "customer_asked"
+    TOOL = "tool"
+    RULE = "rule"
+    LOW_CONFIDENCE = "low_confidence"
+    REPEATED_FAILURE = "repeated_failure"
+    MODEL_DOWN = "model_down"
+    BOT_OFF = "bot_off"
+
+
+class Outcome(StrEnum):
+    """How a turn ended; every turn has exactly one."""
+
+    ANSWERED = "answered"
+    GRACEFUL = "graceful"
+    HANDED_OVER = "handed_over"
+
+
+EVENT_KINDS: dict[str, str] = {
+    "message": "somebody said something: customer, assistant, staff, or a notice of the service",
+    "draft_started": "an answer is being written; its text travels as ephemeral draft frames",
+    "draft_ended": "that draft ended in exactly one of final, replaced, withdrawn",
+    "state": "who holds the conversation changed: bot, waiting, claimed, closed",
+    "turn_ended": "a turn got its outcome: answered, graceful, handed_over",
+    "feedback": "a message was rated, or its rating withdrawn",
+    "case_opened": "an episode began",
+    "case_closed": "an episode ended",
+    "session_ended": "the visitor signed out of this conversation",
+    "switch": "the bot was silenced or un-silenced for a channel account or everywhere",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that decides who may speak; ``owner_epoch`` rises with each claim and fences bot sends made before it."""
+
+    status: Status = Status.BOT
+    reason: str | None = None
+    waiting_since: float | None = None
+    owner: str | None = None
+    owner_epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerSaid:
+    """The customer wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAsked:
+    """A person is needed; ``at_s`` epoch seconds starts the wait."""
+
+    reason: Reason
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A member of staff took the conversation."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Staff gave the conversation back to the bot."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Somebody ended the case."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReturned:
+    """The model answered after all, so a wait it caused is over."""
+
+
+Event = CustomerSaid | PersonAsked | Claimed | Returned | Closed | ModelReturned
+
+
+def apply(state: State, event: Event) -> State:
+    """The state after ``event``; raises Refused when staff race each other or act on nothing."""
+    match event:
+        case CustomerSaid():
+            return replace(state, status=Status.BOT, reason=None) if state.status is Status.CLOSED else state
+        case PersonAsked(reason, at_s):
+            return _ask(state, reason, at_s)
+        case Claimed(by):
+            return _claim(state, by)
+        case Returned(by):
+            return _give_back(state, by)
+        case Closed():
+            if state.status is Status.CLOSED:
+                raise Refused("the conversation is already closed")
+            return State(Status.CLOSED, owner_epoch=state.owner_epoch + 1)
+        case ModelReturned():
+            waited_for_model = state.status is Status.WAITING and state.reason == Reason.MODEL_DOWN
+            return State(Status.BOT, owner_epoch=state.owner_epoch) if waited_for_model else state
+
+
+def _ask(state: State, reason: Reason, at_s: float) -> State:
+    if state.status is Status.CLAIMED:
+        return state
+    if state.status is Status.WAITING:
+        # a customer's own wish outranks what the machine noticed, but never restarts the wait
+        wish = reason is Reason.CUSTOMER_ASKED
+        return replace(state, reason=reason) if wish else state
+    return replace(state, status=Status.WAITING, reason=reason, waiting_since=at_s)
+
+
+def _claim(state: State, by: str) -> State:
+    if state.status is Status.CLAIMED:
+        if state.owner == by:
+            return state
+        raise Refused("another member of staff holds the conversation; ask for a transfer")
+    if state.status is Status.CLOSED:
+        raise Refused("the conversation is closed; it opens again when the customer writes")
+    return State(Status.CLAIMED, owner=by, owner_epoch=state.owner_epoch + 1)
+
+
+def _give_back(state: State, by: str) -> State:
+    if state.status is Status.WAITING:
+        return State(Status.BOT, owner_epoch=state.owner_epoch)
+    if state.status is not Status.CLAIMED:
+        raise Refused("the bot already holds the conversation")
+    if state.owner != by:
+        raise Refused("another member of staff holds the conversation; only they can give it back")
+    return State(Status.BOT, owner_epoch=state.owner_epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bot may answer this turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The bot stays silent; ``ask`` names the reason when the conversation must start to wait for a person."""
+
+    reason: str
+    ask: Reason | None = None
+
+
+def who_answers(state: State, *, silenced: bool, answer_while_waiting: bool) -> Answer | HandOver:
+    """Decide a turn before any model call: the engine only acts on this."""
+    if state.status is Status.CLAIMED:
+        return HandOver("claimed")
+    if silenced:
+        return HandOver(Reason.BOT_OFF, ask=Reason.BOT_OFF)
+    if state.status is Status.WAITING and not answer_while_waiting and state.reason != Reason.MODEL_DOWN:
+        return HandOver("waiting")
+    return Answer()

@@ -1,0 +1,84 @@
+"""What a turn reads before it starts: who holds the conversation, what was said, which release it is pinned to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from config.settings import Settings
+from models.chat import ChatMessage
+from server.conversation import NotFound, State
+from server.engine.record import joined
+from server.lanes import Lease
+from server.releases import Release, Releases
+from server.store.contract import Row, Store
+from server.timeline import state_of
+
+_CHAT_ROLES = {"customer": "user", "assistant": "assistant", "staff": "assistant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One consistent look at a conversation; ``question`` is the turn's text, unchanged."""
+
+    conversation_id: str
+    channel: str
+    account: str
+    language: str
+    state: State
+    stop_seq: int
+    notice_at: float | None  # epoch seconds, None while this turn has had no graceful notice
+    now_s: float
+    release: Release
+    question: str
+    history: tuple[ChatMessage, ...]
+
+
+class ContextReader:
+    """Reads contexts; stateless apart from its collaborators."""
+
+    def __init__(self, store: Store, releases: Releases, settings: Settings) -> None:
+        self._store = store
+        self._releases = releases
+        self._history = settings.engine.history_messages
+
+    async def read(self, lease: Lease, now_s: float) -> Context:
+        """The context of a leased turn; raises NotFound when its conversation was erased."""
+        row = await self._store.row("conversations.context", id=lease.key)
+        if row is None:
+            raise NotFound(f"conversation {lease.key} is gone; its lane can be purged")
+        said = await self._store.rows(
+            "conversations.messages_of_items",
+            conversation_id=lease.key,
+            first_seq=lease.first_seq,
+            last_seq=lease.tail,
+        )
+        earlier = await self._store.rows(
+            "conversations.history",
+            conversation_id=lease.key,
+            first_seq=lease.first_seq,
+            limit=self._history,
+        )
+        release = await self._releases.get(row["release_id"] or self._releases.live)
+        return Context(
+            conversation_id=lease.key,
+            channel=row["channel"],
+            account=row["account"],
+            language=row["language"] or "en",
+            state=state_of(row),
+            stop_seq=row["stop_seq"],
+            notice_at=row["notice_at"] if row["notice_seq"] >= lease.first_seq else None,
+            now_s=now_s,
+            release=release,
+            question=joined([message["text"] for message in said]),
+            history=_chat(earlier),
+        )
+
+
+def _chat(newest_first: Sequence[Row]) -> tuple[ChatMessage, ...]:
+    """History in prompt order; staff speak as the assistant, so the bot sees the human part after a return."""
+    messages: list[ChatMessage] = []
+    for row in reversed(newest_first):
+        role = _CHAT_ROLES[row["role"]]
+        messages.append(ChatMessage("user" if role == "user" else "assistant", row["text"]))
+    return tuple(messages)

@@ -1,0 +1,201 @@
+"""The commits of a turn: its attempts, its notice, its one ending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from models.chat import Usage
+from server import lanes
+from server.conversation import ModelReturned, Outcome, PersonAsked, Reason, Status
+from server.crashpoint import reach
+from server.lanes import Lease
+from server.store.contract import Fenced, Tx
+from server.timeline import Timeline, lock, turn_id
+
+
+class OwnerChanged(Fenced):
+    """Staff claimed (or closed) the conversation while the bot was writing; the answer must not be stored."""
+
+
+class TailMoved(Fenced):
+    """A newer message came before the commit and may still join the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt whose draft may be shown; ``owner_epoch`` is what its ending is fenced by."""
+
+    attempt: int
+    owner_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a turn ends and what the customer gets with it; ``upto_seq`` is the last in-lane sequence it covers.
+
+    ``saw_tail`` makes the commit fail when a newer message has come (None: end anyway). ``owner_epoch`` fences bot
+    answers against a claim (None: nothing is said, so nothing needs a fence). Timings are milliseconds.
+    """
+
+    outcome: Outcome
+    upto_seq: int
+    reason: str | None = None
+    text: str = ""
+    role: str = "assistant"
+    extra: Mapping[str, object] = field(default_factory=dict)
+    ask: Reason | None = None
+    attempt: int = 0
+    owner_epoch: int | None = None
+    saw_tail: int | None = None
+    release_id: str | None = None
+    usage: Usage | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
+    """Open the draft of the next attempt; drafts of earlier ones end as replaced. Raises Fenced."""
+    timeline = await lock(tx, lease.key)
+    await lanes.beat(tx, lease, lease_s)
+    if timeline.state.status is Status.CLAIMED:
+        raise OwnerChanged("staff hold the conversation")
+    row = await tx.row("conversations.last_attempt", conversation_id=timeline.id, first_seq=lease.first_seq)
+    attempt = 1 + (row["attempt"] if row else 0)
+    await timeline.end_drafts("replaced")
+    await tx.run(
+        "conversations.open_draft",
+        conversation_id=timeline.id,
+        first_seq=lease.first_seq,
+        attempt=attempt,
+        tenant=timeline.tenant,
+        now=tx.now_s,
+    )
+    if timeline.case_id is not None:
+        await tx.run("conversations.pin_case", id=timeline.case_id, release_id=release_id)
+    timeline.emit("draft_started", {"turn": turn_id(timeline.id, lease.first_seq), "attempt": attempt})
+    await timeline.save()
+    return Begun(attempt, timeline.state.owner_epoch)
+
+
+async def end(tx: Tx, lease: Lease, ending: Ending) -> str | None:
+    """End the turn; message, draft, state, coverage and ack are one commit. Returns the message id, raises Fenced."""
+    timeline = await lock(tx, lease.key)
+    if ending.owner_epoch is not None and timeline.state.owner_epoch != ending.owner_epoch:
+        raise OwnerChanged("staff took the conversation while the answer was written")
+    if timeline.covered != lease.first_seq - 1:
+        raise Fenced(f"turns cover up to {timeline.covered}, this one would begin at {lease.first_seq}")
+    await _ack(tx, timeline, lease, ending)
+    turn = turn_id(timeline.id, lease.first_seq)
+    message_id = None
+    if ending.text:
+        message_id = await timeline.say(
+            ending.role, ending.text, turn_id=turn, release_id=ending.release_id, extra=ending.extra
+        )
+    if ending.attempt and message_id is not None and ending.role == "assistant":
+        await timeline.end_draft(lease.first_seq, ending.attempt, "final", message_id)
+    await timeline.end_drafts("withdrawn")
+    if ending.outcome is Outcome.ANSWERED:
+        await timeline.change(ModelReturned())
+    if ending.ask is not None:
+        await timeline.change(PersonAsked(ending.ask, tx.now_s))
+    await _add_turn(tx, timeline, lease, ending, message_id)
+    timeline.covered = ending.upto_seq
+    await timeline.save()
+    reach("turn_ending")
+    return message_id
+
+
+async def _ack(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending) -> None:
+    try:
+        await lanes.ack(tx, lease, ending.upto_seq, saw_tail=ending.saw_tail)
+    except Fenced:
+        lane = await tx.row("conversations.in_tail", tenant=timeline.tenant, conversation_id=timeline.id)
+        mine = lane is not None and (lane["holder"], lane["lease_epoch"]) == (lease.holder, lease.epoch)
+        if mine and ending.saw_tail is not None:
+            raise TailMoved("a newer message came before the commit") from None
+        raise
+
+
+async def _add_turn(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending, message_id: str | None) -> None:
+    turn = turn_id(timeline.id, lease.first_seq)
+    usage = ending.usage
+    await tx.run(
+        "conversations.add_turn",
+        id=turn,
+        tenant=timeline.tenant,
+        conversation_id=timeline.id,
+        case_id=timeline.case_id,
+        first_seq=lease.first_seq,
+        last_seq=ending.upto_seq,
+        attempt=ending.attempt,
+        outcome=ending.outcome.value,
+        reason=ending.reason,
+        release_id=ending.release_id,
+        message_id=message_id,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        timings=json.dumps(dict(ending.timings)),
+        now=tx.now_s,
+    )
+    body = {
+        "turn": turn,
+        "first_seq": lease.first_seq,
+        "last_seq": ending.upto_seq,
+        "outcome": ending.outcome.value,
+        "reason": ending.reason,
+        "release": ending.release_id,
+    }
+    timeline.emit("turn_ended", body, audience="staff")
+
+
+async def notice(tx: Tx, lease: Lease, text: str, delay_s: float) -> bool:
+    """Tell the customer once per turn that the model fails, ask a person, and try again later.
+
+    Returns whether the notice was new. Raises Fenced.
+    """
+    timeline = await lock(tx, lease.key)
+    await lanes.nack(tx, lease, delay_s, error=False)
+    await timeline.end_drafts("withdrawn")
+    fresh = timeline.notice_seq < lease.first_seq and timeline.state.status is not Status.CLAIMED
+    if fresh:
+        turn = turn_id(timeline.id, lease.first_seq)
+        await timeline.say("notice", text, turn_id=turn, extra={"offer": "person"})
+        timeline.notice_seq = lease.first_seq
+        timeline.notice_at = tx.now_s
+        await timeline.change(PersonAsked(Reason.MODEL_DOWN, tx.now_s))
+    await timeline.save()
+    return fresh
+
+
+async def tell_busy(tx: Tx, conversation_id: str, first_seq: int, text: str) -> bool:
+    """Tell a customer once per turn that their message waits; no handoff. Returns whether it was new."""
+    timeline = await lock(tx, conversation_id)
+    answered = timeline.covered >= first_seq
+    if answered or max(timeline.busy_seq, timeline.notice_seq) >= first_seq:
+        return False
+    timeline.busy_seq = first_seq
+    await timeline.say("notice", text, turn_id=turn_id(conversation_id, first_seq))
+    await timeline.save()
+    return True
+
+
+async def park(tx: Tx, lease: Lease, reason: str, text: str) -> None:
+    """Put a message aside that cannot be processed: the lane goes on, staff and customer are told. Raises Fenced."""
+    timeline = await lock(tx, lease.key)
+    if timeline.covered != lease.first_seq - 1:
+        raise Fenced(f"turns cover up to {timeline.covered}, the parked one is {lease.first_seq}")
+    await lanes.park(tx, lease, reason, lease.first_seq)
+    ending = Ending(Outcome.HANDED_OVER, lease.first_seq, reason=f"parked: {reason}")
+    if timeline.notice_seq < lease.first_seq and timeline.state.status is not Status.CLAIMED:
+        await timeline.say("notice", text, turn_id=turn_id(timeline.id, lease.first_seq))
+    await timeline.end_drafts("withdrawn")
+    await timeline.change(PersonAsked(Reason.REPEATED_FAILURE, tx.now_s))
+    await _add_turn(tx, timeline, lease, ending, None)
+    timeline.covered = lease.first_seq
+    await timeline.save()
+
+
+def joined(texts: Sequence[str]) -> str:
+    """The customer's messages of one turn as the single user message of the prompt, unchanged and in order."""
+    return "\n".join(texts)

@@ -1,0 +1,335 @@
+"""One turn: what the customer said since the last answer, and that answer.
+
+settle → prompt → stream (a newer message aborts and joins, within bounds) → one commit. A model fault is retried for a
+few seconds, then the customer is told once and the turn waits in its lane for the model to return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from config.settings import Settings
+from models.chat import LLM, Deadlines, Delta, ModelBusy, ModelError, QuestionTooLong, Usage
+from models.prompt import Prompt, PromptBudget
+from server import lanes
+from server.conversation import HandOver, Outcome, who_answers
+from server.engine import record
+from server.engine.breaker import Breaker
+from server.engine.context import Context, ContextReader
+from server.engine.control import Control, Interrupt
+from server.engine.record import Begun, Ending
+from server.engine.words import Notice, say
+from server.hub import Draft, Hub
+from server.lanes import Lease
+from server.releases import Release, Releases
+from server.store.contract import Store, Tx
+from server.switch import BotSwitch
+from server.telemetry import Metrics
+from server.timeline import turn_id
+
+log = structlog.get_logger()
+
+FIRST_RETRY_S = 0.25  # of the retries inside one lease, before the customer is told anything
+NOTICE_BY_S = 8.0  # P5: the customer hears of a fault within 10 s; two are left for the commit and the way
+
+
+class BudgetedLLM(LLM, Protocol):
+    """A model that also knows what a prompt costs."""
+
+    @property
+    def budget(self) -> PromptBudget:
+        """Counts with the served model's tokenizer."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one attempt has so far; times are of the injected clock, seconds."""
+
+    prompt: Prompt
+    release: Release
+    started: float
+    begun: Begun | None = None
+    draft: Draft | None = None
+    text: str = ""
+    usage: Usage | None = None
+    finish: str | None = None
+    first_token: float | None = None
+
+
+@dataclass(slots=True)
+class Clocks:
+    """When the stages of a turn happened, seconds of the injected clock."""
+
+    taken: float
+    dispatched: float | None = None
+    merges: int = 0
+    failures: int = 0
+
+
+class TurnRunner:
+    """Runs turns; one instance per worker, all state of a turn is local to :meth:`run`."""
+
+    def __init__(
+        self,
+        store: Store,
+        llm: BudgetedLLM,
+        hub: Hub,
+        releases: Releases,
+        switch: BotSwitch,
+        breaker: Breaker,
+        metrics: Metrics,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._llm = llm
+        self._hub = hub
+        self._switch = switch
+        self._breaker = breaker
+        self._metrics = metrics
+        self._engine = settings.engine
+        self._deadlines = Deadlines(
+            settings.model.first_token_timeout_s, settings.model.gap_timeout_s, settings.model.total_timeout_s
+        )
+        self._reader = ContextReader(store, releases, settings)
+        self._clock = clock
+        self._wall = wall
+
+    async def run(self, lease: Lease, control: Control) -> None:
+        """Bring one leased turn to its end, or give it back to its lane; raises Fenced when it is somebody else's."""
+        clocks = Clocks(self._clock())
+        head = lease.items[0]
+        if head.errors >= self._engine.max_errors or head.lost_leases >= self._engine.max_lost_leases:
+            await self._park(lease, "errors" if head.errors >= self._engine.max_errors else "lost_leases")
+            return
+        lease = await self._settled(lease, control)
+        while True:
+            context = await self._reader.read(lease, self._wall())
+            control.channel, control.account = context.channel, context.account
+            ending = self._without_model(context, lease)
+            if ending is None:
+                ending = await self._answer(context, lease, control, clocks)
+            if ending is not None and await self._end(lease, ending, clocks):
+                return
+            if control.reason in {Interrupt.LOST, None} and ending is None:
+                return
+            control.clear()
+            lease = await self._grown(lease)
+
+    def _without_model(self, context: Context, lease: Lease) -> Ending | None:
+        silenced = self._switch.silent(context.channel, context.account)
+        decision = who_answers(context.state, silenced=silenced, answer_while_waiting=self._engine.answer_while_waiting)
+        if isinstance(decision, HandOver):
+            return Ending(Outcome.HANDED_OVER, lease.tail, reason=decision.reason, ask=decision.ask)
+        if context.stop_seq >= lease.tail:
+            text = say(Notice.STOPPED, context.language)
+            return Ending(Outcome.ANSWERED, lease.tail, reason="stopped", text=text, role="notice")
+        if context.notice_at is not None and context.now_s > context.notice_at + self._engine.answer_deadline_s:
+            return Ending(Outcome.GRACEFUL, lease.tail, reason="model_down")
+        return None
+
+    async def _settled(self, lease: Lease, control: Control) -> Lease:
+        """Wait until the customer paused for ``settle_s``, at most 1.2 s in all, and take in what came meanwhile."""
+        limit = self._clock() + 1.2
+        age_s = max(0.0, self._wall() - lease.items[-1].created_at)
+        pause_s = self._engine.settle_s - age_s
+        while pause_s > 0 and self._clock() < limit:
+            await control.pause(min(pause_s, limit - self._clock()))
+            more = control.reason is Interrupt.MORE
+            if control.reason is not None and not more:
+                break
+            control.clear()
+            pause_s = self._engine.settle_s if more else 0.0
+        return await self._grown(lease)
+
+    async def _grown(self, lease: Lease) -> Lease:
+        items = await lanes.items_since(self._store, lease.lane_id, lease.first_seq - 1)
+        return replace(lease, items=tuple(items), tail=items[-1].seq) if items else lease
+
+    async def _answer(self, context: Context, lease: Lease, control: Control, clocks: Clocks) -> Ending | None:
+        """Generate until there is an ending; None when the turn must be looked at again or went back to its lane."""
+        try:
+            prompt = self._llm.budget.fit(
+                context.release.system_prompt,
+                context.history,
+                context.question,
+                max_answer_tokens=context.release.decoding.max_tokens,
+            )
+        except QuestionTooLong:
+            text = say(Notice.TOO_LONG, context.language)
+            return Ending(Outcome.GRACEFUL, lease.tail, reason="too_long", text=text, role="notice")
+        control.merging = self._may_merge(clocks)
+        while self._breaker.allow():
+            if clocks.dispatched is None:
+                clocks.dispatched = self._clock()
+            progress = Progress(prompt, context.release, self._clock())
+            error = await self._attempt(context, lease, control, progress)
+            if control.reason is not None:
+                return await self._interrupted(lease, control, clocks, progress)
+            if error is None:
+                self._breaker.succeeded()
+                return self._finished(lease, clocks, progress)
+            self._failed(error, clocks)
+            if not await self._retry_soon(error, control, clocks):
+                break
+            if control.reason is not None:
+                return None
+        await self._give_up(context, lease)
+        return None
+
+    async def _attempt(self, context: Context, lease: Lease, control: Control, progress: Progress) -> ModelError | None:
+        """One call of the model; its text so far is in ``progress`` even when it was interrupted."""
+        task = asyncio.create_task(self._generate(context, lease, progress), name=f"generate {lease.key}")
+        try:
+            if await control.guard(task):
+                task.result()
+        except ModelError as error:
+            return error
+        finally:
+            if progress.draft is not None:
+                self._hub.end(progress.draft)
+        return None
+
+    async def _generate(self, context: Context, lease: Lease, progress: Progress) -> None:
+        release = progress.release
+        opening = asyncio.create_task(self._begin(lease, release.id))
+        try:
+            stream = self._llm.chat(
+                progress.prompt.messages,
+                model=release.served_name,
+                decoding=release.decoding,
+                deadlines=self._deadlines,
+            )
+            async with aclosing(stream):  # type: ignore[type-var]  # the protocol promises an async generator
+                async for delta in stream:
+                    await self._take_in(context, lease, progress, delta, opening)
+            progress.begun = await opening
+        finally:
+            opening.cancel()
+
+    async def _take_in(
+        self, context: Context, lease: Lease, progress: Progress, delta: Delta, opening: asyncio.Task[Begun]
+    ) -> None:
+        progress.usage = delta.usage or progress.usage
+        progress.finish = delta.finish_reason or progress.finish
+        if not delta.text:
+            return
+        if progress.begun is None or progress.draft is None:
+            progress.first_token = self._clock()
+            progress.begun = await opening  # nothing is shown before the draft's opening is on disk
+            turn = turn_id(context.conversation_id, lease.first_seq)
+            progress.draft = self._hub.begin(context.conversation_id, turn, progress.begun.attempt)
+        progress.text += delta.text
+        self._hub.append(progress.draft, delta.text)
+
+    async def _begin(self, lease: Lease, release_id: str) -> Begun:
+        async def unit(tx: Tx) -> Begun:
+            return await record.begin(tx, lease, self._engine.lease_s, release_id)
+
+        return await self._store.write(unit, order=lease.key)
+
+    async def _interrupted(self, lease: Lease, control: Control, clocks: Clocks, progress: Progress) -> Ending | None:
+        if control.reason is Interrupt.MORE:
+            clocks.merges += 1
+            self._metrics.drafts.labels("replaced").inc()
+        if control.reason is Interrupt.STOP and progress.begun is not None and progress.text.strip():
+            ending = self._finished(lease, clocks, progress)
+            return replace(ending, reason="stopped", extra={"stopped": True}, saw_tail=None)
+        return None
+
+    def _finished(self, lease: Lease, clocks: Clocks, progress: Progress) -> Ending:
+        begun = progress.begun
+        assert begun is not None  # an answer without text is a ModelProtocolError, so its draft was opened
+        now = self._clock()
+        timings = {
+            "settle": 1000 * ((clocks.dispatched or now) - clocks.taken),
+            "first_token": 1000 * ((progress.first_token or now) - progress.started),
+            "total": 1000 * (now - progress.started),
+        }
+        self._metrics.first_token_seconds.observe(timings["first_token"] / 1000)
+        return Ending(
+            Outcome.ANSWERED,
+            lease.tail,
+            reason="length" if progress.finish == "length" else None,
+            text=progress.text.strip(),
+            attempt=begun.attempt,
+            owner_epoch=begun.owner_epoch,
+            saw_tail=lease.tail if self._may_merge(clocks) else None,
+            release_id=progress.release.id,
+            usage=progress.usage or Usage(progress.prompt.prompt_tokens, 0),
+            timings={name: round(value, 1) for name, value in timings.items()},
+        )
+
+    def _may_merge(self, clocks: Clocks) -> bool:
+        """A newer message may abort the answer twice or for 15 s, so that a steady writer is answered too."""
+        started = clocks.dispatched if clocks.dispatched is not None else self._clock()
+        in_window = self._clock() - started < self._engine.merge_window_s
+        return clocks.merges < self._engine.max_merges and in_window
+
+    def _failed(self, error: ModelError, clocks: Clocks) -> None:
+        clocks.failures += 1
+        if not isinstance(error, ModelBusy):  # a full server is not a broken one
+            self._breaker.failed()
+        log.warning("model_failed", error=type(error).__name__, failures=clocks.failures, open=self._breaker.open)
+
+    async def _retry_soon(self, error: ModelError, control: Control, clocks: Clocks) -> bool:
+        """Wait for a short backoff; False when the customer must be told first."""
+        assert clocks.dispatched is not None
+        wait_s = FIRST_RETRY_S * 2 ** (clocks.failures - 1)
+        if isinstance(error, ModelBusy) and error.retry_after_s is not None:
+            wait_s = max(wait_s, error.retry_after_s)
+        patience_s = min(NOTICE_BY_S, self._deadlines.first_token_s)
+        if self._breaker.open or self._clock() - clocks.dispatched + wait_s >= patience_s:
+            return False
+        await control.pause(wait_s)
+        return True
+
+    async def _give_up(self, context: Context, lease: Lease) -> None:
+        text = say(Notice.MODEL_DOWN, context.language)
+        delay_s = max(self._engine.retry_base_s, self._breaker.remaining_s)
+
+        async def unit(tx: Tx) -> bool:
+            return await record.notice(tx, lease, text, delay_s)
+
+        if await self._store.write(unit, order=lease.key):
+            self._metrics.notices.labels("model_down").inc()
+
+    async def _end(self, lease: Lease, ending: Ending, clocks: Clocks) -> bool:
+        """Commit the ending; False when a newer message or a claim came first and the turn goes on."""
+
+        async def unit(tx: Tx) -> str | None:
+            return await record.end(tx, lease, ending)
+
+        try:
+            await self._store.write(unit, order=lease.key)
+        except record.TailMoved:
+            clocks.merges += 1
+            return False
+        except record.OwnerChanged:
+            return False
+        self._metrics.turns.labels(ending.outcome.value, ending.reason or "").inc()
+        self._metrics.turn_seconds.observe(self._clock() - clocks.taken)
+        if ending.attempt:
+            self._metrics.drafts.labels("final").inc()
+        return True
+
+    async def _park(self, lease: Lease, reason: str) -> None:
+        context = await self._reader.read(lease, self._wall())
+        text = say(Notice.PARKED, context.language)
+
+        async def unit(tx: Tx) -> None:
+            await record.park(tx, lease, reason, text)
+
+        await self._store.write(unit, order=lease.key)
+        self._metrics.items_parked.inc()
+        log.error("message_parked", conversation=lease.key, seq=lease.first_seq, reason=reason)

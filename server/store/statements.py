@@ -1,0 +1,123 @@
+"""Named SQL: every ``queries/*.sql`` beside this file, called as ``file.query``, one text for both dialects.
+
+A query starts with ``-- name: take``, then comment lines that say its purpose, then the statement with ``:name``
+parameters. ``-- name: take (postgresql)`` or ``(sqlite)`` overrides the common text for one dialect. Markers:
+
+    {for_update}    row lock on PostgreSQL, nothing on SQLite (one writer)
+    {skip_locked}   row lock that passes over locked rows on PostgreSQL, nothing on SQLite
+    {lease_now}     the lease clock, seconds; bound by the store, never by the caller
+
+An SQLite text may hold several statements separated by ``;``: they run in order with the same values and the last
+one gives the result (PostgreSQL uses one statement with CTEs instead: a round trip costs more than a plan).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from server.store.contract import StoreError
+from server.store.text import clean
+
+LEASE_NOW = "lease_now"  # reserved parameter behind the {lease_now} marker
+
+_MARKERS = {
+    "sqlite": {"{for_update}": "", "{skip_locked}": "", "{lease_now}": ":lease_now"},
+    "postgresql": {
+        "{for_update}": "for update",
+        "{skip_locked}": "for update skip locked",
+        "{lease_now}": "coalesce(cast(:lease_now as double precision), "
+        "cast(extract(epoch from clock_timestamp()) as double precision))",
+    },
+}
+_HEAD = re.compile(r"^-- name:\s*(?P<name>\w+)\s*(?:\((?P<dialect>sqlite|postgresql)\))?\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"--[^\n]*")
+_TOKEN = re.compile(r"'(?:[^']|'')*'|::\s*\w+|:(?P<name>[A-Za-z_]\w*)|(?P<end>;)")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One named query made ready for a dialect; ``names`` are its parameters in ``$n`` order."""
+
+    name: str
+    parts: tuple[str, ...]
+    names: tuple[str, ...]
+    keys: frozenset[str]
+    leased: bool
+
+    @property
+    def sql(self) -> str:
+        """The statement that gives the result."""
+        return self.parts[-1]
+
+    def bind(self, values: dict[str, Any], lease_s: float | None) -> dict[str, Any]:
+        """Clean the texts in place and add the lease clock; raises StoreError when names are missing or unknown."""
+        for key, value in values.items():
+            if isinstance(value, str):
+                values[key] = clean(value)
+            elif value is True or value is False:
+                values[key] = int(value)
+        if self.leased:
+            values[LEASE_NOW] = lease_s
+        if values.keys() != self.keys:
+            raise StoreError(self._mismatch(values))
+        return values
+
+    def _mismatch(self, values: Mapping[str, Any]) -> str:
+        missing = sorted(self.keys - values.keys())
+        unknown = sorted(values.keys() - self.keys)
+        return f"query {self.name}: pass {missing or 'nothing more'}, do not pass {unknown or 'anything else'}"
+
+
+@cache
+def load(dialect: str) -> dict[str, Statement]:
+    """Every query of the folder for ``sqlite`` or ``postgresql``, read once; raises StoreError on a double name."""
+    found: dict[str, Statement] = {}
+    for entry in sorted(resources.files("server.store").joinpath("queries").iterdir(), key=lambda file: file.name):
+        if entry.name.endswith(".sql"):
+            found.update(parse(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"), dialect))
+    return found
+
+
+def parse(noun: str, text: str, dialect: str) -> dict[str, Statement]:
+    """The queries of one file; ``noun`` is the file's name without its ending."""
+    heads = list(_HEAD.finditer(text))
+    chosen: dict[str, tuple[bool, str]] = {}
+    seen: set[tuple[str, str | None]] = set()
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
+        name, only = f"{noun}.{head['name']}", head["dialect"]
+        if (name, only) in seen:
+            raise StoreError(f"queries/{noun}.sql has {name} twice; rename one")
+        seen.add((name, only))
+        if only in {None, dialect} and not (only is None and name in chosen):
+            chosen[name] = (only is not None, text[head.end() : following.start() if following else len(text)])
+    return {name: _compile(name, body, dialect) for name, (_, body) in chosen.items()}
+
+
+def _compile(name: str, text: str, dialect: str) -> Statement:
+    text = _COMMENT.sub("", text)
+    for marker, replacement in _MARKERS[dialect].items():
+        text = text.replace(marker, replacement)
+    names: list[str] = []
+    parts: list[str] = [""]
+    position = 0
+    for token in _TOKEN.finditer(text):
+        parts[-1] += text[position : token.start()]
+        position = token.end()
+        if token["end"]:
+            parts.append("")
+        elif token["name"]:
+            if token["name"] not in names:
+                names.append(token["name"])
+            parts[-1] += f"${names.index(token['name']) + 1}" if dialect == "postgresql" else token.group()
+        else:
+            parts[-1] += token.group()
+    parts[-1] += text[position:]
+    done = tuple(" ".join(part.split("\n")).strip() for part in parts if part.strip())
+    if not done or (dialect == "postgresql" and len(done) > 1):
+        raise StoreError(f"query {name} ({dialect}): write exactly one statement")
+    return Statement(name, done, tuple(names), frozenset(names), LEASE_NOW in names)

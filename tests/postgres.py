@@ -1,0 +1,122 @@
+"""A throwaway PostgreSQL cluster for tests: durable settings, its own folder and port, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from server.store.postgres import migrate_database
+
+TEMPLATE = "frontdesk_template"
+START_S = 30
+
+
+def available() -> bool:
+    """Whether the server programs are installed."""
+    return bindir() is not None
+
+
+def bindir() -> Path | None:
+    """Where initdb and pg_ctl are."""
+    if shutil.which("pg_config") is None:
+        return None
+    found = Path(subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True).stdout.strip())
+    return found if (found / "initdb").exists() else None
+
+
+class Cluster:
+    """One running server; ``url(name)`` addresses a database in it."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self._programs = programs
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        self.user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def create(self) -> None:
+        """Make the files; fsync stays on, as in production."""
+        if self._as_user:
+            shutil.chown(self.folder, "postgres")
+        self._run("initdb", "-D", str(self.folder / "data"), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C")
+        (self.folder / "data" / "postgresql.auto.conf").write_text(
+            f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n"
+            "shared_buffers = '64MB'\nmax_connections = 60\nfsync = on\nlog_min_messages = fatal\n"
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-t", str(START_S), "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server; ``immediate`` is a crash."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def url(self, database: str) -> str:
+        """Connection URL of a database."""
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    async def make_template(self) -> None:
+        """Migrate one database that later ones are copied from."""
+        await self._admin(f"create database {TEMPLATE}")
+        connection = await asyncpg.connect(self.url(TEMPLATE))
+        await migrate_database(connection, time.time())
+        await connection.close()
+
+    @asynccontextmanager
+    async def database(self, *, empty: bool = False) -> AsyncIterator[str]:
+        """URL of a fresh database, dropped at the end."""
+        name = f"t{uuid.uuid4().hex}"
+        source = "template1" if empty else TEMPLATE
+        await self._admin(f"create database {name} template {source} strategy file_copy")
+        try:
+            yield self.url(name)
+        finally:
+            await self._admin(f"drop database {name} with (force)")
+
+    async def _admin(self, sql: str) -> None:
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*self._as_user, str(self._programs / program), *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr.decode(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """A running server in a new temporary folder."""
+    programs = bindir()
+    assert programs is not None
+    folder = Path(tempfile.mkdtemp(prefix="desk-pg-"))
+    server = Cluster(folder, programs)
+    try:
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The retraining job over paths only; it never imports the server."""
