@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ async def enqueue(store: Store, items: int, kind: str) -> float:
             async def unit(tx: Tx, key: str = key, number: int = number) -> None:
                 await lanes.put(tx, "shop", kind, key, {"message_id": f"m{number}"})
 
-            await store.write(unit, order=key)
+            await store.write(unit, order=key, independent=True)
 
     began = time.perf_counter()
     await asyncio.gather(*[caller() for _ in range(CALLERS)])
@@ -59,7 +59,7 @@ async def drain(store: Store, items: int, kind: str) -> float:
     left = [items]
 
     async def acknowledge(lease: Lease) -> None:
-        await store.write(lambda tx: lanes.ack(tx, lease, lease.first_seq), order=lease.key)
+        await store.write(lambda tx: lanes.ack(tx, lease, lease.first_seq), order=lease.key, independent=True)
         left[0] -= 1
 
     async def worker(name: str) -> None:
@@ -95,12 +95,25 @@ async def idle_latency_ms(store: Store, rounds: int) -> tuple[float, float]:
     return statistics.median(taken), taken[int(len(taken) * 0.99)]
 
 
-async def cycles(store: Store, count: int) -> float:
+class Cycles:
     """Message in, taken, answered (event, reply put, acknowledged in one unit), reply taken, acknowledged."""
-    began = time.perf_counter()
-    asked, finished = iter(range(count)), [0]
 
-    async def customer() -> None:
+    def __init__(self, store: Store, count: int) -> None:
+        self.store = store
+        self.count = count
+        self.finished = 0
+
+    async def run(self) -> float:
+        """Whole cycles per second."""
+        began = time.perf_counter()
+        asked = iter(range(self.count))
+        customers = [self.customer(asked) for _ in range(CALLERS)]
+        workers = [self.worker(kind, work) for kind, work in (("cin", self.answer), ("cout", self.send)) for _ in "12"]
+        await asyncio.gather(*customers, *workers)
+        return self.count / (time.perf_counter() - began)
+
+    async def customer(self, asked: Iterator[int]) -> None:
+        """One caller that writes message after message."""
         for number in asked:
             key = f"k{number % 400}"
 
@@ -108,33 +121,31 @@ async def cycles(store: Store, count: int) -> float:
                 await lanes.put(tx, "shop", "cin", key, {"text": "Where is my order?"})
                 tx.emit(Event("shop", "message", {"text": "Where is my order?"}))
 
-            await store.write(unit, order=key)
+            await self.store.write(unit, order=key, independent=True)
 
-    async def answer(lease: Lease) -> None:
+    async def answer(self, lease: Lease) -> None:
+        """The turn's commit."""
+
         async def unit(tx: Tx) -> None:
             for _ in lease.items:
                 await lanes.put(tx, "shop", "cout", lease.key, {"text": "On its way."})
                 tx.emit(Event("shop", "message", {"text": "On its way."}))
             await lanes.ack(tx, lease, lease.tail)
 
-        await store.write(unit, order=lease.key)
+        await self.store.write(unit, order=lease.key, independent=True)
 
-    async def send(lease: Lease) -> None:
-        await store.write(lambda tx: lanes.ack(tx, lease, lease.tail), order=lease.key)
-        finished[0] += len(lease.items)
+    async def send(self, lease: Lease) -> None:
+        """The sender's commit."""
+        await self.store.write(lambda tx: lanes.ack(tx, lease, lease.tail), order=lease.key, independent=True)
+        self.finished += len(lease.items)
 
-    async def worker(kind: str, work: object) -> None:
-        assert callable(work)
-        while finished[0] < count:
-            leases = await store.write(lambda tx: lanes.take(tx, kind, TAKE, 30, "w"))
+    async def worker(self, kind: str, work: Callable[[Lease], Awaitable[None]]) -> None:
+        """Take and work until every cycle has ended."""
+        while self.finished < self.count:
+            leases = await self.store.write(lambda tx: lanes.take(tx, kind, TAKE, 30, "w"))
             await asyncio.gather(*[work(lease) for lease in leases])
             if not leases:
                 await asyncio.sleep(0.001)
-
-    customers = [customer() for _ in range(CALLERS)]
-    workers = [worker("cin", answer), worker("cin", answer), worker("cout", send), worker("cout", send)]
-    await asyncio.gather(*customers, *workers)
-    return count / (time.perf_counter() - began)
 
 
 @asynccontextmanager
@@ -163,7 +174,7 @@ async def measure(dialect: str, items: int) -> dict[str, str]:
         enqueue_cpu = (_cpu_s() - cpu) / items * 1e6
         drained = await drain(store, items, "in")
         cpu = _cpu_s()
-        cycled = await cycles(store, items // 2)
+        cycled = await Cycles(store, items // 2).run()
         cycle_cpu = (_cpu_s() - cpu) / (items // 2) * 1e6
     return {
         "enqueued/s": f"{enqueued:,.0f}", "drained/s": f"{drained:,.0f}", "idle p50 ms": f"{p50:.1f}",

@@ -123,11 +123,11 @@ class ModelError(Exception):
     """Root of everything a model can do wrong."""
 
 
-class ModelUnavailable(ModelError):  # noqa: N818 - the contract's name reads as the state it reports
+class ModelUnavailable(ModelError):
     """Nothing answered at the model's address; check that the model server runs, then try again."""
 
 
-class ModelBusy(ModelError):  # noqa: N818 - see ModelUnavailable
+class ModelBusy(ModelError):
     """The model server is full; try again after ``retry_after_s`` seconds (None: it did not say)."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -135,7 +135,7 @@ class ModelBusy(ModelError):  # noqa: N818 - see ModelUnavailable
         self.retry_after_s = retry_after_s
 
 
-class ModelTimeout(ModelError):  # noqa: N818 - see ModelUnavailable
+class ModelTimeout(ModelError):
     """The model stayed silent past a deadline; ``stage`` says which one."""
 
     def __init__(self, stage: Stage, limit_s: float) -> None:
@@ -148,7 +148,7 @@ class ModelProtocolError(ModelError):
     """The answer could not be read or ended early; what had arrived must not be sent."""
 
 
-class ModelRefused(ModelError):  # noqa: N818 - see ModelUnavailable
+class ModelRefused(ModelError):
     """The model server rejected the request; repeating it unchanged will not help."""
 
     def __init__(self, message: str, status: int = 400) -> None:

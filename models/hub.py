@@ -113,7 +113,7 @@ def _hub_file(row: dict[str, Any]) -> HubFile:
     return HubFile(str(row["rfilename"]), int(row.get("size") or 0), (row.get("lfs") or {}).get("sha256"))
 
 
-async def _fetch(  # noqa: PLR0917 - one private caller
+async def _fetch(
     session: aiohttp.ClientSession, url: str, file: HubFile, target: Path, advance: Callable[[int], None], done: int
 ) -> int:
     """Stream one file to disk, checking its size and digest where the hub states them; returns total bytes done."""

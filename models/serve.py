@@ -54,7 +54,8 @@ def command_line(settings: ModelSettings, weights: Path, port: int) -> list[str]
     command += ["--model", str(weights), "--served-model-name", settings.name]
     command += ["--host", "127.0.0.1", "--port", str(port), "--chat-template", str(TEMPLATE_PATH)]
     command += ["--max-model-len", str(settings.context_tokens), "--max-num-seqs", str(settings.max_sequences)]
-    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    # Without the strict level a forced call is JSON, but not of the tool's schema.
+    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter"]
     command += ["--disable-fastapi-docs", "--disable-uvicorn-access-log"]
     if resolve_device(settings) == "cpu":
         # Starts in a third of the time and is as fast there; on a GPU it would cost more than it saves.
@@ -68,7 +69,8 @@ def command_line(settings: ModelSettings, weights: Path, port: int) -> list[str]
 
 def environment(settings: ModelSettings, api_key: str, base: Mapping[str, str]) -> dict[str, str]:
     """The child's environment: ours without our settings and secrets, plus what vLLM needs."""
-    inherited = {key: value for key, value in base.items() if not key.startswith("FRONTDESK_")}
+    unwanted = {"PYTHONDONTWRITEBYTECODE"}  # compiling vLLM's sources anew doubles the time of every start
+    inherited = {key: value for key, value in base.items() if not key.startswith("FRONTDESK_") and key not in unwanted}
     added = {
         "VLLM_API_KEY": api_key,
         "PYTHONSAFEPATH": "1",
@@ -127,6 +129,7 @@ class ModelProcess:
         self._ready = asyncio.Event()
         self._failed_starts = 0
         self._ready_since = 0.0
+        self._log_start = 0
         self.api_key = secrets.token_urlsafe(32)
         self.state = ModelState.LOADING
         self.restarts = 0
@@ -192,6 +195,7 @@ class ModelProcess:
         if self._log_path.exists() and self._log_path.stat().st_size > LOG_KEEP_BYTES:
             self._log_path.replace(self._log_path.with_suffix(".log.1"))
         with self._log_path.open("ab") as output:
+            self._log_start = output.tell()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
@@ -251,11 +255,11 @@ class ModelProcess:
             raise _ServerFailed(f"the process ended with status {code}; {self.last_words()}")
 
     def last_words(self) -> str:
-        """The last line of the server's log that looks like a cause, at most 300 characters."""
+        """The last line since the latest start that looks like a cause, at most 300 characters."""
         size = 8_000
         try:
             with self._log_path.open("rb") as file:
-                file.seek(max(0, self._log_path.stat().st_size - size))
+                file.seek(max(self._log_start, self._log_path.stat().st_size - size))
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return "no log"
@@ -263,16 +267,20 @@ class ModelProcess:
         return (causes or lines or ["empty log"])[-1].strip()[:300]
 
     async def _end_child(self) -> None:
-        process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        process = self._process
+        if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        self._process = None  # only now: a cancelled attempt must find it again
 
     def _set_state(self, state: ModelState) -> None:
         if state is ModelState.READY:
@@ -285,7 +293,7 @@ class ModelProcess:
             self._on_state(state)
 
 
-class _ServerFailed(Exception):  # noqa: N818 - never leaves this module
+class _ServerFailed(Exception):
     """The child ended or stopped answering; carries the cause for the log."""
 
 

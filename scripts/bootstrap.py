@@ -5,10 +5,11 @@ Command::
     python3 scripts/bootstrap.py [--test] [--no-weights]
 
 What is made lives under the cache folder (FRONTDESK_CACHE_DIR, else XDG_CACHE_HOME/frontdesk, else
-~/.cache/frontdesk), never in the checkout. The environment's folder is named by a digest of the lock files and the
-Python version, so checkouts with the same locks share it; the checkout itself is never installed into it. Instead
-this script leaves a launcher in the checkout, .venv/bin/frontdesk, that runs the shared environment's Python with
-this checkout on its path. A marker written last makes an environment count as complete; an interrupted one is removed.
+~/.cache/frontdesk), never in the checkout. The environment's folder is named by a digest of the lock file and the
+Python it is made for, so checkouts with the same lock share it; the checkout itself is never installed into it.
+Instead this script leaves two launchers in the checkout, .venv/bin/frontdesk and .venv/bin/python, that run the
+shared environment with this checkout on the path. A marker written last makes an environment count as complete;
+an interrupted one is removed. The test tools are added to the same environment, with a marker of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 11)
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"  # asked only when the configured sources lack the CPU build
 MARKER = "complete"
+LOCK = ".bootstrap-lock"
 NEEDED_BYTES = 4_000_000_000  # downloads, environment and weights together while installing
 TAIL_LINES = 6
 
@@ -82,14 +85,17 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def environment_folder(locks: list[Path]) -> Path:
-    """The environment's place: keyed by the locks' content and this Python."""
-    digest = hashlib.sha256()
-    for lock in locks:
-        digest.update(lock.read_bytes())
-    digest.update(f"{sys.version} {os.path.realpath(sys.executable)}".encode())
+def digest12(*parts: bytes) -> str:
+    """The first twelve hex digits of the sha256 over all parts."""
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def environment_folder(lock: Path) -> Path:
+    """The environment's place: keyed by the lock's content and the interpreter it is made for."""
+    python = f"{sys.implementation.cache_tag} {platform.machine()} {os.path.realpath(sys.executable)}"
+    key = digest12(lock.read_bytes(), python.encode())
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return cache_root() / "venvs" / f"py{version}-{digest.hexdigest()[:12]}"
+    return cache_root() / "venvs" / f"py{version}-{key}"
 
 
 def clean_environment() -> dict[str, str]:
@@ -160,7 +166,7 @@ def run(command: list[str], *, quiet: bool = True) -> tuple[int, str]:
     return done.returncode, "\n".join(lines[-TAIL_LINES:])
 
 
-def make_environment(folder: Path, locks: list[Path], stages: Stages) -> None:
+def make_environment(folder: Path, lock: Path, stages: Stages) -> None:
     """Create the environment in place and mark it complete; a half one is removed first."""
     check_space(folder.parent)
     if folder.exists():
@@ -175,7 +181,7 @@ def make_environment(folder: Path, locks: list[Path], stages: Stages) -> None:
                 f"the virtual environment could not be made:\n{tail}", f"sudo apt-get install -y python{version}-venv"
             )
     rest = folder / "lock-without-torch.txt"
-    lines = [line for lock in locks for line in lock.read_text(encoding="utf-8").splitlines()]
+    lines = lock.read_text(encoding="utf-8").splitlines()
     torch = next((line.strip() for line in lines if line.startswith("torch==")), None)
     rest.write_text("\n".join(line for line in lines if not line.startswith("torch==")) + "\n", encoding="utf-8")
     if torch is not None:
@@ -184,7 +190,7 @@ def make_environment(folder: Path, locks: list[Path], stages: Stages) -> None:
     count = sum(1 for line in lines if "==" in line)
     with stages.stage(f"{count} pinned packages (about 600 MB to fetch)", folder):
         pip(python, ["-r", str(rest)], "the packages of the lock could not be installed")
-    (folder / MARKER).write_text("\n".join(str(lock.name) for lock in locks) + "\n", encoding="utf-8")
+    (folder / MARKER).write_text(f"{lock.name}\n", encoding="utf-8")
 
 
 def install_torch(python: Path, torch: str) -> None:
@@ -217,7 +223,7 @@ def write_launchers(environment: Path) -> Path:
     except OSError:
         writable = False
     if not writable:
-        key = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+        key = digest12(str(ROOT).encode())
         folder = cache_root() / "launchers" / key
         folder.mkdir(parents=True, exist_ok=True)
     python = environment / "bin" / "python"
@@ -241,23 +247,57 @@ def _write_script(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
+def add_test_tools(environment: Path, lock: Path, stages: Stages) -> None:
+    """Install the test tools into the environment once per content of their lock."""
+    marker = environment / f"test-{digest12(lock.read_bytes())}"
+    if marker.exists():
+        return
+    with locked(cache_root() / LOCK, stages), stages.stage("test tools (about 90 MB to fetch)"):
+        pip(environment / "bin" / "python", ["-r", str(lock)], "the test tools could not be installed")
+        marker.touch()
+
+
+def add_system_packages(stages: Stages) -> None:
+    """Install a browser and a database server where that is possible, else say what is missing and how to add it."""
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    has_browser = any(shutil.which(name) for name in browsers)
+    has_database = shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    missing = ([] if has_browser else ["chromium"]) + ([] if has_database else ["postgresql"])
+    if not missing:
+        return
+    names = " ".join(missing)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        stages.note(f"{names} missing: tests that need it are skipped; add it with: sudo apt-get install -y {names}")
+        return
+    with stages.stage(f"system packages {names}"):
+        install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+        status, tail = run(install)
+        if status:  # the package lists of a fresh image are often empty
+            run(["apt-get", "update"])
+            status, tail = run(install)
+        if status:
+            raise Failure(f"{names} could not be installed:\n{tail}", f"apt-get update && apt-get install -y {names}")
+
+
 def bootstrap(*, test: bool, weights: bool) -> Path:
     """Do what is missing; returns the folder of the launchers."""
     stages = Stages()
     root = cache_root()
     check_machine(root)
-    names = ["demo-cpu.txt", *(["test.txt"] if test else [])]
-    locks = [ROOT / "requirements" / name for name in names]
-    environment = environment_folder(locks)
+    lock = ROOT / "requirements" / "demo-cpu.txt"
+    environment = environment_folder(lock)
     environment.parent.mkdir(parents=True, exist_ok=True)
     if not (environment / MARKER).exists():
-        with locked(root / ".bootstrap-lock", stages):
+        with locked(root / LOCK, stages):
             if not (environment / MARKER).exists():
-                make_environment(environment, locks, stages)
-    folder = write_launchers(environment)
+                make_environment(environment, lock, stages)
     stages.note(f"environment {environment}")
+    if test:
+        add_test_tools(environment, ROOT / "requirements" / "test.txt", stages)
+        add_system_packages(stages)
+    folder = write_launchers(environment)
     if weights:
-        with stages.stage("model weights"):
+        with stages.stage("model weights", root / "models"):
             status, _ = run([str(folder / "python"), "-m", "models.weights"], quiet=False)
             if status:
                 raise Failure("the model's weights could not be brought here (see above)", "make demo")

@@ -200,16 +200,15 @@ def build(settings: Settings, *, role: str = "all", store: Store | None = None) 
 
 def run(settings: Settings, *, role: str = "all") -> None:
     """Serve until SIGTERM or SIGINT; then stop intake, end streams with ``resume``, and finish or give back turns."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        web.run_app(
-            build(settings, role=role),
-            host=settings.http.host,
-            port=settings.http.port,
-            access_log=None,
-            print=lambda line: log.info("serving", role=role, where=line.strip().splitlines()[0][:200]),
-            shutdown_timeout=STREAMS_CLOSE_S,
-            loop=runner.get_loop(),
-        )
+    web.run_app(
+        build(settings, role=role),
+        host=settings.http.host,
+        port=settings.http.port,
+        access_log=None,
+        print=lambda line: log.info("serving", role=role, where=line.strip().splitlines()[0][:200]),
+        shutdown_timeout=STREAMS_CLOSE_S,
+        loop=_loop_factory()(),  # run_app closes it
+    )
 
 
 Running = Callable[[], AbstractAsyncContextManager[None]]

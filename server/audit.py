@@ -11,7 +11,7 @@ from server.routes import Principal
 from server.store.contract import Tx
 
 
-async def audit(  # noqa: PLR0917 - who, what, on what, how, from where: the order of the row
+async def audit(
     tx: Tx, principal: Principal, action: str, target: str, detail: Mapping[str, Any] | None = None, ip: str = ""
 ) -> None:
     """Add the row inside the action's own unit, so that neither exists without the other.

@@ -9,6 +9,7 @@ from channels.message import Inbound
 from config.settings import Settings
 from server import lanes
 from server.conversation import CustomerSaid
+from server.crashpoint import reach
 from server.ids import new_id
 from server.store.contract import Conflict, Store, Tx
 from server.telemetry import Metrics
@@ -42,6 +43,7 @@ class Gateway:
             return await self._accept(tx, inbound, message_id)
 
         receipt = await self._store.write(unit, order=inbound.conversation_id or inbound.address)
+        reach("accept_after_commit")
         if receipt.duplicate:
             self._metrics.duplicates.labels(inbound.channel).inc()
         else:
@@ -73,6 +75,7 @@ class Gateway:
         await timeline.say("customer", inbound.text, message_id=message_id, item_seq=item_seq, extra=inbound.echo)
         seq = timeline.seq
         await timeline.save()
+        reach("accept_before_commit")
         return Receipt(timeline.id, message_id, seq, duplicate=False)
 
     async def open(self, tx: Tx, inbound: Inbound) -> Timeline:

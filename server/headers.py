@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from aiohttp import web
 
 from server.problems import STARTED
@@ -22,7 +24,8 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "same-origin" if request.path.startswith("/console") else "no-referrer")
     headers.setdefault("Cache-Control", "no-store")
-    if "Content-Security-Policy" not in headers:
+    # A 304 renews the headers of the copy that the browser keeps: a policy of ours would replace the page's own.
+    if "Content-Security-Policy" not in headers and response.status != HTTPStatus.NOT_MODIFIED:
         page = response.content_type == "text/html"
         headers["Content-Security-Policy"] = PAGE_POLICY if page else DATA_POLICY
         headers["X-Frame-Options"] = "DENY"

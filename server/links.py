@@ -16,7 +16,7 @@ MINUTE_S = 60.0
 INVITE_FACTOR = 24  # an invitation waits for somebody's mailbox, so it lives longer than a link printed on a screen
 
 
-class LinkRefused(Exception):  # noqa: N818 - the decision's name
+class LinkRefused(Exception):
     """The link would open a door that should stay shut; the message says which command helps instead."""
 
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from server.auth.csrf import HEADER
 from server.routes import Role, Route
 
+PAGES = "/console"  # files for a browser, nothing a program calls
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"\{(?P<name>\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
 PROBLEM_SCHEMA = {
@@ -43,7 +44,8 @@ def plain_path(path: str) -> str:
 
 
 def describe(routes: Sequence[Route], title: str, version: str) -> dict[str, Any]:
-    """The whole document of a route table."""
+    """The whole document of a route table, without the console's own files."""
+    routes = [route for route in routes if not route.path.startswith(PAGES)]
     models = sorted({model for route in routes for model in (route.body, route.answer) if model}, key=_name)
     names, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     schemas = dict(definitions.get("$defs", {})) | {"Problem": PROBLEM_SCHEMA}

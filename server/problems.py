@@ -21,7 +21,7 @@ STORE_RETRY_S = 2  # a database restart is usually over by then
 STARTED = web.RequestKey("started", bool)  # the answer's head is on the wire; no other answer can follow
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457, and not every one is an error of ours
+class Problem(Exception):
     """A refusal that the client is told about; ``detail`` says what happened and what to do next."""
 
     def __init__(

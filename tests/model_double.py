@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -48,6 +49,7 @@ class Stats:
     concurrent: int = 0
     max_concurrent: int = 0
     cancelled: int = 0
+    connections: int = 0
     faults: int = 0
     prompts: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=PROMPTS_KEPT))
     adapters: list[str] = field(default_factory=list)
@@ -81,6 +83,7 @@ class ModelDouble:
         self.mode, self.times = "ok", 0
         self.tool_calls: deque[tuple[str, dict[str, Any]]] = deque()
         self.answers: deque[str] = deque()
+        self._peers: set[object] = set()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -174,6 +177,7 @@ class ModelDouble:
     async def _reset(self, _: web.Request) -> web.Response:
         self.stats = Stats(concurrent=self.stats.concurrent)
         self.mode, self.times = "ok", 0
+        self._peers.clear()
         self.answers.clear()
         self.tool_calls.clear()
         return web.json_response({})
@@ -187,6 +191,7 @@ class ModelDouble:
                 "concurrent": stats.concurrent,
                 "max_concurrent": stats.max_concurrent,
                 "cancelled": stats.cancelled,
+                "connections": stats.connections,
                 "faults": stats.faults,
                 "adapters": stats.adapters,
                 "last_user_messages": stats.last_user_messages,
@@ -232,6 +237,10 @@ class ModelDouble:
         body = await request.json()
         stats = self.stats
         stats.requests += 1
+        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+        if peer not in self._peers:
+            self._peers.add(peer)
+            stats.connections += 1
         stats.concurrent += 1
         stats.max_concurrent = max(stats.max_concurrent, stats.concurrent)
         try:
@@ -390,7 +399,7 @@ def main() -> None:
     parser.add_argument("--tokens-per-s", type=float, default=0.0, help="0 = at once")
     parser.add_argument("--first-token-s", type=float, default=0.0)
     parser.add_argument("--model", action="append", help="served name; repeatable")
-    parser.add_argument("--api-key", default="")
+    parser.add_argument("--api-key", default=os.environ.get("VLLM_API_KEY", ""))
     arguments = parser.parse_args()
     pace = Pace(arguments.tokens_per_s, arguments.first_token_s)
     names = tuple(arguments.model or ()) or ("HuggingFaceTB/SmolLM2-135M-Instruct",)

@@ -41,6 +41,7 @@ class Cluster:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self._programs = programs
+        self._kept: set[str] = set()
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         self.user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         with socket.socket() as probe:
@@ -87,6 +88,13 @@ class Cluster:
             yield self.url(name)
         finally:
             await self._admin(f"drop database {name} with (force)")
+
+    async def kept(self, name: str) -> str:
+        """A database that is made once and stays until the cluster goes."""
+        if name not in self._kept:
+            await self._admin(f"create database {name} template {TEMPLATE} strategy file_copy")
+            self._kept.add(name)
+        return name
 
     async def _admin(self, sql: str) -> None:
         connection = await asyncpg.connect(self.url("postgres"))

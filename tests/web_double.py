@@ -297,8 +297,9 @@ class WebDouble:
         conversation.listeners.add(queue)
         self.most_streams = max(self.most_streams, self.open_streams)
         try:
-            await response.prepare(request)
-            await self._pump(request, response, queue)
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await self._pump(request, response, queue)
         finally:
             conversation.listeners.discard(queue)
         return response
@@ -318,8 +319,7 @@ class WebDouble:
             if not chunk and time.monotonic() - pinged > PING_S:
                 pinged, chunk = time.monotonic(), b": ping\n\n"
             if chunk:
-                with contextlib.suppress(ConnectionError):
-                    await response.write(chunk)
+                await response.write(chunk)
 
     async def _post(self, request: web.Request, conversation: Conversation) -> web.StreamResponse:
         what, body = request.match_info["what"], await request.json()

@@ -39,7 +39,7 @@ export class App {
       onStatus: () => this.host.event('handoff', { status: this.timeline.status }),
     });
     this.outbox = new Outbox({
-      account, session: this.session, shelf: this.shelf,
+      account, session: this.session, shelf: this.shelf, words: this.words,
       onChange: (entry) => this.#held(entry, true),
       onSent: (id) => this.#sent(id, true),
       onGone: (id) => this.#gone(id, true),
@@ -293,7 +293,7 @@ export class App {
 
   async #handoff() {
     this.screen.parts.talk.disabled = true;
-    const answer = await this.#act('handoff', {});
+    const answer = await this.#act('handoff', { locale: this.words.tag });
     this.screen.parts.talk.disabled = false;
     if (!answer) return;
     if (this.timeline.status === 'bot') {
@@ -329,7 +329,6 @@ export class App {
     if (this.opened && document.visibilityState === 'visible' && last > since) {
       this.#saw(last);
       since = last;
-      this.session.call('POST', 'seen', { body: { seq: last } }).catch(() => undefined); // optional: only other devices' badges lose
     }
     const unread = this.timeline.unread(since);
     if (unread === this.unread) return;
@@ -352,8 +351,8 @@ export class App {
   }
 
   #draw() {
-    this.messages.update(this.timeline);
     this.screen.update(this.timeline, this.connection);
+    this.messages.update(this.timeline);
     this.#countUnread();
   }
 }

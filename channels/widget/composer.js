@@ -51,6 +51,7 @@ export class Composer {
   /** Fits the field's height and shows how much room is left. */
   refresh() {
     const { field, button, counter, words } = this.parts;
+    field.dir = field.value ? 'auto' : words.dir; // an empty field shows its placeholder on the language's side
     field.style.height = 'auto';
     field.style.height = `${Math.min(field.scrollHeight, TALLEST_PX)}px`;
     const bytes = this.encoder.encode(field.value.trim()).length;

@@ -57,14 +57,20 @@ export class Feedback {
     this.panel.replaceChildren(make('p', { className: 'reasons-title' }, words.t('why')),
       make('div', { className: 'chips', role: 'group', 'aria-label': words.t('why') }, ...chips));
     this.panel.hidden = false;
+    this.panel.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {string} reason */
   async #choose(reason) {
     this.reason = reason;
     for (const chip of this.panel.querySelectorAll('.chip')) chip.setAttribute('aria-pressed', String(chip.dataset.reason === reason));
-    if (!this.panel.querySelector('form')) this.panel.append(this.#commentForm());
+    if (!this.panel.querySelector('form')) this.#askMore();
     await this.rate({ value: 'down', reason });
+  }
+
+  #askMore() {
+    this.panel.append(this.#commentForm());
+    this.panel.scrollIntoView({ block: 'nearest' });
   }
 
   #commentForm() {

@@ -29,7 +29,13 @@ export class MessageList {
     /** @type {Map<string, Row>} */
     this.rows = new Map();
     this.live = false;
-    parts.log.addEventListener('scroll', () => this.#jumpNeeded(), { passive: true });
+    this.sticking = true;
+    parts.log.addEventListener('scroll', () => {
+      this.sticking = this.atEnd;
+      if (this.sticking) parts.jump.hidden = true;
+    }, { passive: true });
+    // The keyboard of a phone and a second line in the composer take room away: the newest message stays in sight.
+    new ResizeObserver(() => this.sticking && this.toEnd()).observe(parts.log);
     parts.jump.addEventListener('click', () => this.toEnd());
   }
 
@@ -41,10 +47,7 @@ export class MessageList {
   toEnd() {
     this.parts.log.scrollTop = this.parts.log.scrollHeight;
     this.parts.jump.hidden = true;
-  }
-
-  #jumpNeeded() {
-    if (this.atEnd) this.parts.jump.hidden = true;
+    this.sticking = true;
   }
 
   /** Forgets every row, for another language or another conversation. */
@@ -56,7 +59,7 @@ export class MessageList {
 
   /** @param {Timeline} timeline */
   update(timeline) {
-    const stick = this.atEnd || !this.live;
+    const stick = this.sticking || !this.live;
     const wanted = this.#wanted(timeline);
     const keys = new Set(wanted.map((each) => each.key));
     let grown = false;
@@ -129,7 +132,7 @@ export class MessageList {
   /** @param {Message & {id: string}} item @returns {Row} */
   #customerRow(item) {
     const { words } = this.parts;
-    const bubble = make('div', { className: 'bubble', dir: 'auto' }, item.text);
+    const bubble = make('div', { className: 'bubble' }, make('div', { dir: 'auto' }, item.text));
     const meta = make('div', { className: 'meta' });
     const node = make('li', { className: 'row customer' }, make('span', { className: 'sr-only' }, `${words.t('you')}: `), bubble, meta);
     let shown = '';

@@ -77,12 +77,14 @@ export class Outbox {
    * @param {string} parts.account
    * @param {import('./session.js').Session} parts.session
    * @param {import('./session.js').Shelf} parts.shelf
+   * @param {import('./locales.js').Words} parts.words the customer's language goes with each message
    * @param {(entry: Entry) => void} parts.onChange an entry is new or changed its state
    * @param {(id: string) => void} parts.onSent the server has it
    * @param {(id: string) => void} parts.onGone it will not be sent
    */
-  constructor({ account, session, shelf, onChange, onSent, onGone }) {
+  constructor({ account, session, shelf, words, onChange, onSent, onGone }) {
     this.account = account;
+    this.words = words;
     this.session = session;
     this.table = new Table(account, shelf);
     this.onChange = onChange;
@@ -166,7 +168,7 @@ export class Outbox {
     for (const entry of await this.table.all()) {
       if (entry.state === 'refused') continue;
       try {
-        const body = { client_message_id: entry.id, text: entry.text };
+        const body = { client_message_id: entry.id, text: entry.text, locale: this.words.tag };
         await this.session.call('POST', 'messages', { body });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;

@@ -19,7 +19,7 @@ export class Screen {
       status: part('status'), talk: part('talk'), stop: part('stop'), form: part('composer'), field: part('field'),
       send: part('send'), counter: part('counter'), ended: part('ended'), again: part('again'), live: part('live'),
     };
-    this.info = /** @type {{name?: string, disclosure?: string}} */ ({});
+    this.info = /** @type {{name?: string, greeting?: string, disclosure?: string}} */ ({});
     this.connectionText = '';
     this.lineTimer = 0;
     this.warningTimer = 0;
@@ -48,19 +48,21 @@ export class Screen {
     parts.talk.replaceChildren(icon('person'), words.t('talk'));
     parts.stop.replaceChildren(icon('stop'), words.t('stop'));
     parts.jump.replaceChildren(icon('arrow'), words.t('jump'));
-    part('greeting-title').textContent = words.t('greeting_title');
     part('ended-title').textContent = words.t('ended_title');
     part('ended-body').textContent = words.t('ended_body');
     parts.again.textContent = words.t('start_again');
     this.brand(this.info);
   }
 
-  /** @param {{name?: string, disclosure?: string}} info what the desk calls itself, and its legal words as they are */
+  /** @param {{name?: string, greeting?: string, disclosure?: string}} info what the desk calls itself, and its own words as they are */
   brand(info) {
     this.info = info;
     this.parts.name.textContent = info.name || this.words.t('assistant');
     document.title = info.name || this.words.t('panel');
-    part('greeting-body').textContent = info.disclosure || this.words.t('greeting_body');
+    // `disclosure` is a code ("ai") for the catalogue's words, or the operator's own sentence
+    const sentence = /\s/.test(info.disclosure ?? '') ? info.disclosure : '';
+    part('greeting-title').textContent = info.greeting || this.words.t('greeting_title');
+    part('greeting-body').textContent = sentence || this.words.t('greeting_body');
     this.#role('bot');
   }
 

@@ -7,10 +7,13 @@
  * @property {string} visitor_id
  * @property {string} conversation_id
  * @property {string} [disclosure]
+ * @property {string} [greeting]
  * @property {string} [name]
  * @property {boolean} [verified]
+ * @property {number} [at] when it was last renewed, epoch milliseconds
  */
 
+const FRESH_MS = 600_000; // pages of one visit share a session; a shop's every page view must not ask for one
 const ANSWER_MS = 20_000; // a call without an answer for so long is tried again
 
 /** An answer that was not a success. `status` 0 means the network failed and nothing is known about the server. */
@@ -94,12 +97,17 @@ export class Session {
     return this.shelf.get('session');
   }
 
-  /** A session that is valid now; all tabs agree on one. @param {{identity?: string}} [claim] @returns {Promise<SessionInfo>} */
-  async start({ identity } = {}) {
+  /**
+   * A session that is valid as far as we know; all tabs agree on one.
+   * @param {{identity?: string, renew?: boolean}} [claim] @returns {Promise<SessionInfo>}
+   */
+  async start({ identity, renew = false } = {}) {
     return exclusively(`frontdesk:${this.account}:session`, async () => {
-      const token = this.info?.token;
+      const known = this.info;
+      if (known && !identity && !renew && Date.now() - (known.at ?? 0) < FRESH_MS) return known;
+      const token = known?.token;
       const body = { account: this.account, ...(token && { token }), ...(identity && { identity }) };
-      const info = await (await this.#fetch('POST', 'session', { body })).json();
+      const info = { ...await (await this.#fetch('POST', 'session', { body })).json(), at: Date.now() };
       this.shelf.set('session', info);
       return info;
     });
@@ -109,7 +117,7 @@ export class Session {
   async #renew(refused) {
     const info = await exclusively(`frontdesk:${this.account}:renew`, async () => {
       const current = this.info;
-      return current && current.token !== refused ? current : this.start();
+      return current && current.token !== refused ? current : this.start({ renew: true });
     });
     if (this.shown && info.conversation_id !== this.shown) this.onChange?.();
     return info;

@@ -27,8 +27,11 @@ class _Count:
 class Attempts:
     """Counts tries in this process; ``per_minute`` tries are free, each further window doubles the pause."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_minute: int, clock: Callable[[], float] = time.monotonic, *, most_keys: int = MOST_KEYS
+    ) -> None:
         self._per_minute = per_minute
+        self._most_keys = most_keys
         self._clock = clock
         self._counts: dict[str, _Count] = {}
 
@@ -53,7 +56,7 @@ class Attempts:
         if count is None or now - max(count.started_s, count.locked_until_s) > FORGET_S:
             count = _Count(started_s=now)
         self._counts[key] = count  # moved to the end: the first key is always the longest untouched
-        if len(self._counts) > MOST_KEYS:
+        if len(self._counts) > self._most_keys:
             del self._counts[next(iter(self._counts))]
         if now < count.locked_until_s:
             return count.locked_until_s - now

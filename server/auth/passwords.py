@@ -36,9 +36,10 @@ def password_fault(password: str, email: str) -> str:
 
 
 class Passwords:
-    """Hashes and checks passwords; ``memory_kib`` is Argon2's memory per hashing."""
+    """Hashes and checks passwords; ``memory_kib`` is Argon2's memory per hashing, ``waiting`` the longest queue."""
 
-    def __init__(self, memory_kib: int) -> None:
+    def __init__(self, memory_kib: int, *, waiting: int = WAITING) -> None:
+        self._most_waiting = waiting
         self._hasher = PasswordHasher(memory_cost=memory_kib, hash_len=HASH_BYTES, salt_len=SALT_BYTES)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
@@ -75,7 +76,7 @@ class Passwords:
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """One of the few places where hashing may run; raises a 503 problem when too many wait already."""
-        if self._waiting >= WAITING:
+        if self._waiting >= self._most_waiting:
             detail = f"Too many people are signing in right now; try again in {BUSY_RETRY_S} s."
             raise Problem(503, "Busy", detail, headers={"Retry-After": str(BUSY_RETRY_S)})
         self._waiting += 1

@@ -11,7 +11,7 @@ from server.commands import shared
 from server.commands.failure import MISUSED, Failure
 from server.switch import EVERYWHERE, BotSwitch
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 Channel = Annotated[str, typer.Option(help="Only this channel, such as web.")]
 Account = Annotated[str, typer.Option(help="Only this account of the channel.")]

@@ -16,7 +16,7 @@ from server.commands.client import Customer
 from server.commands.failure import Failure
 from server.commands.screen import Screen
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 QUIT = "/quit"
 PERSON_HINT = f"Ctrl-C stops an answer, {QUIT} leaves."

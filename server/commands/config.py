@@ -11,7 +11,7 @@ import typer
 from config.load import describe
 from server.commands import shared
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()

@@ -30,7 +30,7 @@ from server.links import LinkRefused, create_setup_link
 from server.redaction import secrets_of
 from server.telemetry import setup_logging
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 SHOP = ROOT / "config/demo/frontdesk.yaml"
 QUESTION = "Hello! How long do I have to return a blanket?"

@@ -25,7 +25,7 @@ from server.commands.checks.store import check_store
 from server.commands.failure import FAILED
 from server.install import ROOT
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 LOCK = ROOT / "requirements/server.txt"
 MEMINFO = Path("/proc/meminfo")

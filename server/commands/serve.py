@@ -10,7 +10,7 @@ import typer
 from server import app as server_app
 from server.commands import shared
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 class Part(StrEnum):

@@ -16,7 +16,7 @@ from server.commands.checks.store import check_store
 from server.commands.failure import Failure
 from server.store import maintenance, retention
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 File = Annotated[Path, typer.Argument(help="The backup file.")]
 Url = Annotated[str, typer.Argument(help="A store, as sqlite:///path or postgresql://user@host/database.")]

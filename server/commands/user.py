@@ -18,7 +18,7 @@ from server.problems import Problem
 from server.routes import Role
 from server.store.contract import Row, Store
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 LISTING = "frontdesk user list"
 
 

@@ -9,7 +9,7 @@ import typer
 from server.commands.shared import say
 from server.install import version
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command("version")

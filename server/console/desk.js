@@ -81,7 +81,7 @@ export async function busy(button, action, show = trouble) {
 /** Shows (or hides, when empty) the page's one line of trouble. */
 export function trouble(text) {
   const line = byId("trouble");
-  line.textContent = text;
+  line.textContent = text.charAt(0).toUpperCase() + text.slice(1);
   line.hidden = !text;
 }
 

@@ -3,6 +3,9 @@ import { act, ago, api, busy, byId, make, markFields, once, trouble } from "/con
 
 const ROLES = [["viewer", "Viewer"], ["staff", "Staff"], ["admin", "Admin"]];
 
+/** A link's whole address, also where the server does not know its public one. */
+const absolute = (url) => new URL(url, location.origin).href;
+
 function roleChoice(person) {
   const choice = make("select", { "aria-label": `Role of ${person.name}` },
     ...ROLES.map(([value, label]) => make("option", { value, selected: value === person.role }, label)));
@@ -25,7 +28,7 @@ function personLine(person) {
   });
   const reset = act("Reset link", `Make a password reset link for ${person.name}`, async () => {
     const link = await api("POST", `/api/people/${person.id}/reset`);
-    byId("people-note").replaceChildren(once(`Password reset link for ${person.name}, works once`, link.url));
+    byId("people-note").replaceChildren(once(`Password reset link for ${person.name}, works once`, absolute(link.url)));
   });
   return make("li", { class: person.disabled ? "gone" : "" },
     make("div", { class: "what" }, make("b", {}, person.name), make("span", {}, `${person.email} · ${person.disabled ? "disabled" : seen}`)),
@@ -101,7 +104,7 @@ export async function startTeam(person) {
   if (person.role === "admin") {
     byId("people-card").hidden = byId("keys-card").hidden = false;
     submit(byId("invite"), "/api/people", (link) =>
-      byId("people-note").replaceChildren(once("Invitation link, works once", link.url)));
+      byId("people-note").replaceChildren(once("Invitation link, works once", absolute(link.url))));
     submit(byId("key-form"), "/api/keys", async (key) => {
       byId("keys-note").replaceChildren(once(`Key “${key.name}”, shown only now`, key.key));
       await readKeys();

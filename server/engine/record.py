@@ -75,6 +75,7 @@ async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
         await tx.run("conversations.pin_case", id=timeline.case_id, release_id=release_id)
     timeline.emit("draft_started", {"turn": turn_id(timeline.id, lease.first_seq), "attempt": attempt})
     await timeline.save()
+    reach("draft_opening")
     return Begun(attempt, timeline.state.owner_epoch)
 
 

@@ -20,6 +20,7 @@ from models.chat import LLM, Deadlines, Delta, ModelBusy, ModelError, QuestionTo
 from models.prompt import Prompt, PromptBudget
 from server import lanes
 from server.conversation import HandOver, Outcome, who_answers
+from server.crashpoint import reach
 from server.engine import record
 from server.engine.breaker import Breaker
 from server.engine.context import Context, ContextReader
@@ -229,14 +230,18 @@ class TurnRunner:
             progress.begun = await opening  # nothing is shown before the draft's opening is on disk
             turn = turn_id(context.conversation_id, lease.first_seq)
             progress.draft = self._hub.begin(context.conversation_id, turn, progress.begun.attempt)
+        point = "mid_generation" if progress.text else "first_delta"
         progress.text += delta.text
         self._hub.append(progress.draft, delta.text)
+        reach(point)
 
     async def _begin(self, lease: Lease, release_id: str) -> Begun:
         async def unit(tx: Tx) -> Begun:
             return await record.begin(tx, lease, self._engine.lease_s, release_id)
 
-        return await self._store.write(unit, order=lease.key)
+        begun = await self._store.write(unit, order=lease.key)
+        reach("draft_opened")
+        return begun
 
     async def _interrupted(self, lease: Lease, control: Control, clocks: Clocks, progress: Progress) -> Ending | None:
         if control.reason is Interrupt.MORE:
@@ -310,8 +315,10 @@ class TurnRunner:
         async def unit(tx: Tx) -> str | None:
             return await record.end(tx, lease, ending)
 
+        reach("turn_generated")
         try:
             await self._store.write(unit, order=lease.key)
+            reach("turn_ended")
         except record.TailMoved:
             clocks.merges += 1
             return False

@@ -20,6 +20,7 @@ from config.settings import Settings
 from models.chat import ModelState
 from server import lanes
 from server.conversation import ConversationError
+from server.crashpoint import reach
 from server.engine import record
 from server.engine.control import Control, Interrupt
 from server.engine.turn import TurnRunner
@@ -123,6 +124,7 @@ class Worker:
 
         # takes run last in their group: they lock lanes without their conversations
         for lease in await self._store.write(unit, order="~"):
+            reach("take_after_commit")
             control = Control()
             task = asyncio.create_task(self._run(lease, control), name=f"turn {lease.key}")
             self._running[lease.key] = (lease, control, task)

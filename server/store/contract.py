@@ -28,15 +28,15 @@ class StoreError(Exception):
     """Root of everything a store raises on purpose."""
 
 
-class Fenced(StoreError):  # noqa: N818 - the name says what happened
+class Fenced(StoreError):
     """The lease or the owner changed hands meanwhile; drop the work, somebody else has it."""
 
 
-class Conflict(StoreError):  # noqa: N818 - the name says what happened
+class Conflict(StoreError):
     """A uniqueness rule refused the unit."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - the name says what happened
+class StoreUnavailable(StoreError):
     """The database cannot be reached or cannot write; try again later.
 
     Nothing was stored, except when a PostgreSQL connection broke during the commit itself: then nobody knows, and
@@ -95,11 +95,14 @@ class Store(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]:
         """Connect, migrate under a lock, start the committer; on exit drain and close."""
 
-    async def write(self, unit: Unit[T], *, order: str = "") -> T:
+    async def write(self, unit: Unit[T], *, order: str = "", independent: bool = False) -> T:
         """Run a unit in the next grouped commit and return its result once that commit is on disk.
 
         Units of one group run sorted by ``order`` (the conversation id; stable), which keeps lock order equal in all
-        processes. Raises what the unit raised, Fenced, Conflict or StoreUnavailable; neighbours are not affected.
+        processes. ``independent`` says that the unit reads and changes only rows that belong to its ``order`` (rows
+        it inserts and single statements such as ``set n = n + 1`` are free): PostgreSQL then sends equal statements of
+        such units together, one round trip for all. Units of equal ``order`` still run one after the other.
+        Raises what the unit raised, Fenced, Conflict or StoreUnavailable; neighbours are not affected.
         """
 
     async def rows(self, query: str, /, **values: Value) -> Sequence[Row]:

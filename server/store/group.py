@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Protocol
 
 from server import crashpoint
 from server.store.clock import Clock
 from server.store.contract import Event, Row, StoreError, StoreUnavailable, Unit, Value
+from server.store.lockstep import Pipeline, Steps, walk
 from server.store.notices import check_size
 from server.store.text import dump
 
@@ -24,12 +26,16 @@ class GroupLost(StoreUnavailable):
     """The connection or the disk failed under the whole group."""
 
 
-class GroupRetry(StoreError):  # noqa: N818 - named for what the committer does
+class GroupRetry(StoreError):
     """The database chose this group as the victim of a deadlock; the same group may work now."""
 
 
-class _UnitFailed(Exception):  # noqa: N818 - a signal inside this module, not an error of anybody
-    """A unit raised while the group ran without savepoints."""
+class _UnitFailed(Exception):
+    """A unit raised while the group ran without savepoints; ``entry`` is None when nobody knows which."""
+
+    def __init__(self, entry: Entry | None = None) -> None:
+        super().__init__()
+        self.entry = entry
 
 
 @dataclass(slots=True)
@@ -39,6 +45,7 @@ class Entry:
     unit: Unit[Any]
     order: str
     future: asyncio.Future[Any]
+    independent: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -53,8 +60,20 @@ class EventRow:
     created_at: float
 
 
-class Session(Protocol):
-    """One connection while it belongs to a group."""
+class Statements(Protocol):
+    """What a unit's transaction asks for."""
+
+    async def fetch(self, query: str, values: dict[str, Value]) -> list[Row]:
+        """Rows of a named query."""
+
+    async def run(self, query: str, values: dict[str, Value]) -> int:
+        """Rows changed by a named statement."""
+
+
+class Session(Statements, Pipeline, Protocol):
+    """One connection while it belongs to a group; ``pipelines``: a round trip costs more than a statement."""
+
+    pipelines: bool
 
     async def begin(self) -> None:
         """Open the transaction that excludes lost updates."""
@@ -74,12 +93,6 @@ class Session(Protocol):
     async def undo(self) -> None:
         """Roll back to the savepoint and drop it."""
 
-    async def fetch(self, query: str, values: dict[str, Value]) -> list[Row]:
-        """Rows of a named query."""
-
-    async def run(self, query: str, values: dict[str, Value]) -> int:
-        """Rows changed by a named statement."""
-
     async def insert_events(self, rows: Sequence[EventRow]) -> None:
         """Insert numbered events in one go."""
 
@@ -91,7 +104,7 @@ class Session(Protocol):
 class GroupTx:
     """The transaction as one unit sees it."""
 
-    session: Session
+    session: Statements
     now_s: float
     events: list[Event] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
@@ -126,60 +139,100 @@ async def run_group(session: Session, entries: Sequence[Entry], clock: Clock) ->
     """
     for attempt in range(RETRIES):
         try:
-            try:
-                return await _attempt(session, entries, clock, isolated=False)
-            except _UnitFailed:
-                if len(entries) == 1:
-                    return []
-            return await _attempt(session, entries, clock, isolated=True)
+            return await _commit(session, entries, clock)
         except GroupRetry:
             await session.pause(attempt)
     raise GroupLost("the database keeps refusing this group because of deadlocks; try again later")
+
+
+async def _commit(session: Session, entries: Sequence[Entry], clock: Clock) -> list[tuple[str, str]]:
+    """Everything at once; else all but the unit that failed; else each unit under its savepoint."""
+    rest = entries
+    for _ in range(2):
+        try:
+            return await _attempt(session, rest, clock, isolated=False)
+        except _UnitFailed as failure:
+            if len(rest) == 1:
+                return []
+            if failure.entry is None:
+                break
+            rest = [entry for entry in rest if entry is not failure.entry]
+    return await _attempt(session, entries, clock, isolated=True)
 
 
 async def _attempt(
     session: Session, entries: Sequence[Entry], clock: Clock, *, isolated: bool
 ) -> list[tuple[str, str]]:
     now_s = clock.wall_s()
-    events: list[Event] = []
-    notices: dict[tuple[str, str], None] = {}
     await session.begin()
     try:
-        for entry in entries:
-            tx = await _run_unit(session, entry, now_s, isolated=isolated)
-            if tx is not None:
-                events += tx.events
-                notices.update(dict.fromkeys(tx.notices))
-        if not isolated:
-            await _flush(session, entries, events, now_s)
+        if isolated:
+            txs = [await _run_isolated(session, entry, now_s) for entry in entries]
+        else:
+            txs = await _run_all(session, entries, now_s)
+            await _flush(session, entries, [event for tx in txs for event in tx.events], now_s)
     except BaseException:
         await session.rollback()
         raise
     crashpoint.reach("group_before_commit")
     await session.commit()
     crashpoint.reach("group_after_commit")
-    return list(notices)
+    return list(dict.fromkeys(notice for tx in txs for notice in tx.notices))
 
 
-async def _run_unit(session: Session, entry: Entry, now_s: float, *, isolated: bool) -> GroupTx | None:
-    tx = GroupTx(session, now_s)
+async def _run_all(session: Session, entries: Sequence[Entry], now_s: float) -> list[GroupTx]:
+    """Without savepoints; neighbouring independent units side by side where that saves round trips."""
+    txs: list[GroupTx] = []
+    for together, run in groupby(entries, lambda entry: entry.independent and session.pipelines):
+        if not together:
+            for entry in run:
+                txs.append(GroupTx(session, now_s))
+                await _run_unit(txs[-1], entry)
+            continue
+        steps = Steps()
+        chains = []
+        for _, chain in groupby(run, lambda entry: entry.order):
+            links = [(GroupTx(steps, now_s), entry) for entry in chain]
+            txs += [tx for tx, _ in links]
+            chains.append(_run_chain(links))
+        try:
+            await walk(session, chains)
+        except (GroupLost, GroupRetry, _UnitFailed):
+            raise
+        except StoreError as error:
+            for entry in entries:
+                entry.error = error
+            raise _UnitFailed from error
+    return txs
+
+
+async def _run_chain(links: Sequence[tuple[GroupTx, Entry]]) -> None:
+    for tx, entry in links:
+        await _run_unit(tx, entry)
+
+
+async def _run_unit(tx: GroupTx, entry: Entry) -> None:
     entry.result, entry.error = None, None
-    if isolated:
-        await session.savepoint()
     try:
         entry.result = await entry.unit(tx)
-        if isolated and tx.events:
-            await _insert(session, tx.events, now_s)
     except (GroupLost, GroupRetry):
         raise
     except Exception as error:  # whatever a unit raises belongs to its caller, not to its neighbours
         entry.error = error
-        if not isolated:
-            raise _UnitFailed from error
+        raise _UnitFailed(entry) from error
+
+
+async def _run_isolated(session: Session, entry: Entry, now_s: float) -> GroupTx:
+    """One unit under its savepoint, with its events; an error leaves nothing of it."""
+    tx = GroupTx(session, now_s)
+    await session.savepoint()
+    try:
+        await _run_unit(tx, entry)
+        await _flush(session, [entry], tx.events, now_s)
+    except _UnitFailed:
         await session.undo()
-        return None
-    if isolated:
-        await session.release()
+        return GroupTx(session, now_s)
+    await session.release()
     return tx
 
 

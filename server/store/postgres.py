@@ -75,12 +75,12 @@ class PostgresStore:
                 self._arrived.set()
                 await asyncio.shield(asyncio.gather(*committers))
 
-    async def write(self, unit: Unit[T], *, order: str = "") -> T:
+    async def write(self, unit: Unit[T], *, order: str = "", independent: bool = False) -> T:
         """Run a unit in the next grouped commit; returns once that commit is on the server's disk."""
         if not self._open:
             raise StoreUnavailable("the store is not running; start the service first")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.append(Entry(unit, order, future))
+        self._pending.append(Entry(unit, order, future, independent=independent))
         self._arrived.set()
         return await future
 

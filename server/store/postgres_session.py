@@ -13,7 +13,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from server.store.clock import Clock
 from server.store.contract import Conflict, Row, StoreError, StoreUnavailable, Value
 from server.store.group import EventRow, GroupLost, GroupRetry
-from server.store.statements import Statement, load
+from server.store.statements import NTH, Statement, load
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -81,6 +81,8 @@ async def connect(url: str, timeout_s: float, settings: dict[str, str], *, limit
 class PostgresSession:
     """A committer's connection; statements are prepared at first use."""
 
+    pipelines = True
+
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
         self._clock = clock
@@ -123,6 +125,24 @@ class PostgresSession:
         await self._call(prepared.fetch, arguments)
         count = (prepared.get_statusmsg() or "").rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def many(self, query: str, values: Sequence[dict[str, Value]]) -> list[list[Row]]:
+        """Rows of a named query per set of values; one round trip where its text allows."""
+        statement = find(self._statements, query)
+        if statement.batch is None:
+            return [await self.fetch(query, one) for one in values]
+        lease_s = self._clock.lease_s() if statement.leased else None
+        arguments: list[list[Value]] = []
+        for nth, one in enumerate(values):
+            bound = statement.bind(one, lease_s)
+            arguments.append([*[bound[name] for name in statement.names], nth])
+        name = f"{query} batch"
+        prepared = self._prepared.get(name) or await self._prepare(name, statement.batch)
+        answers: list[list[Row]] = [[] for _ in values]
+        for record in await self._call(prepared.fetchmany, [arguments]):
+            row = dict(record.items())
+            answers[row.pop(NTH)].append(row)
+        return answers
 
     async def insert_events(self, rows: Sequence[EventRow]) -> None:
         """All rows in one round trip."""

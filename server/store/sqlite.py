@@ -81,12 +81,12 @@ class SqliteStore:
             self._bus.close()
             self._presence.close()
 
-    async def write(self, unit: Unit[T], *, order: str = "") -> T:
+    async def write(self, unit: Unit[T], *, order: str = "", independent: bool = False) -> T:
         """Run a unit in the next grouped commit; returns once that commit is on disk."""
         if self._loop is None:
             raise StoreUnavailable("the store is not running; start the service first")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._pending.put(Entry(unit, order, future))
+        self._pending.put(Entry(unit, order, future, independent=independent))
         return await future
 
     async def rows(self, query: str, /, **values: Value) -> Sequence[Row]:

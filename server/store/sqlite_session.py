@@ -61,6 +61,8 @@ def _explain(error: sqlite3.Error | OverflowError) -> StoreError:
 class SqliteSession:
     """The writer's connection; its coroutines never suspend."""
 
+    pipelines = False  # a statement costs microseconds here
+
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
@@ -105,6 +107,10 @@ class SqliteSession:
         statement = self._statement(query)
         cursor = _run(self._connection, statement, statement.bind(values, self._clock.lease_s()))
         return max(cursor.rowcount, 0)
+
+    async def many(self, query: str, values: Sequence[dict[str, Value]]) -> list[list[Row]]:
+        """Rows of a named query per set of values."""
+        return [await self.fetch(query, one) for one in values]
 
     async def insert_events(self, rows: Sequence[EventRow]) -> None:
         """All rows in one call of the library."""

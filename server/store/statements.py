@@ -6,6 +6,8 @@ parameters. ``-- name: take (postgresql)`` or ``(sqlite)`` overrides the common 
     {for_update}    row lock on PostgreSQL, nothing on SQLite (one writer)
     {skip_locked}   row lock that passes over locked rows on PostgreSQL, nothing on SQLite
     {lease_now}     the lease clock, seconds; bound by the store, never by the caller
+    {nth}           before the result columns of a PostgreSQL text that starts with ``with``: lets equal statements of
+                    several units travel in one round trip (other texts need no help)
 
 An SQLite text may hold several statements separated by ``;``: they run in order with the same values and the last
 one gives the result (PostgreSQL uses one statement with CTEs instead: a round trip costs more than a plan).
@@ -24,6 +26,8 @@ from server.store.contract import StoreError
 from server.store.text import clean
 
 LEASE_NOW = "lease_now"  # reserved parameter behind the {lease_now} marker
+NTH = "nth_"  # column of a batched result: which of the batch's executions the row belongs to
+CHANGED = "changed_"  # column of a batched statement that returns no rows: how many it changed
 
 _MARKERS = {
     "sqlite": {"{for_update}": "", "{skip_locked}": "", "{lease_now}": ":lease_now"},
@@ -35,19 +39,24 @@ _MARKERS = {
     },
 }
 _HEAD = re.compile(r"^-- name:\s*(?P<name>\w+)\s*(?:\((?P<dialect>sqlite|postgresql)\))?\s*$", re.MULTILINE)
+_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 _TOKEN = re.compile(r"'(?:[^']|'')*'|::\s*\w+|:(?P<name>[A-Za-z_]\w*)|(?P<end>;)")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One named query made ready for a dialect; ``names`` are its parameters in ``$n`` order."""
+    """One named query made ready for a dialect; ``names`` are its parameters in ``$n`` order.
+
+    ``batch`` is the text whose rows tell which execution they belong to (one more parameter, the last); None: run singly.
+    """
 
     name: str
     parts: tuple[str, ...]
     names: tuple[str, ...]
     keys: frozenset[str]
     leased: bool
+    batch: str | None
 
     @property
     def sql(self) -> str:
@@ -103,6 +112,19 @@ def _compile(name: str, text: str, dialect: str) -> Statement:
     for marker, replacement in _MARKERS[dialect].items():
         text = text.replace(marker, replacement)
     names: list[str] = []
+    parts = _number(text.replace("{nth}", ""), names, dialect)
+    if not parts or (dialect == "postgresql" and len(parts) > 1):
+        raise StoreError(f"query {name} ({dialect}): write exactly one statement")
+    batch = None
+    if dialect == "postgresql":
+        nth = f"cast(${len(names) + 1} as integer) as {NTH}, "
+        [numbered] = _number(text.replace("{nth}", nth), list(names), dialect)
+        batch = numbered if "{nth}" in text else _wrap(numbered, nth)
+    return Statement(name, parts, tuple(names), frozenset(names), LEASE_NOW in names, batch)
+
+
+def _number(text: str, names: list[str], dialect: str) -> tuple[str, ...]:
+    """Split at semicolons and, for PostgreSQL, turn names into numbers; ``names`` grows by those found."""
     parts: list[str] = [""]
     position = 0
     for token in _TOKEN.finditer(text):
@@ -117,7 +139,14 @@ def _compile(name: str, text: str, dialect: str) -> Statement:
         else:
             parts[-1] += token.group()
     parts[-1] += text[position:]
-    done = tuple(" ".join(part.split("\n")).strip() for part in parts if part.strip())
-    if not done or (dialect == "postgresql" and len(done) > 1):
-        raise StoreError(f"query {name} ({dialect}): write exactly one statement")
-    return Statement(name, done, tuple(names), frozenset(names), LEASE_NOW in names)
+    return tuple(" ".join(part.split("\n")).strip() for part in parts if part.strip())
+
+
+def _wrap(sql: str, nth: str) -> str | None:
+    """A statement without CTEs as one whose rows carry their number."""
+    first = sql.partition(" ")[0].lower()
+    if first == "select" or (first != "with" and _RETURNING.search(sql)):
+        return f"with one_ as ({sql}) select {nth}one_.* from one_"  # noqa: S608 - text of our own files
+    if first in {"insert", "update", "delete"}:
+        return f"with one_ as ({sql} returning 1) select {nth}count(*) as {CHANGED} from one_"  # noqa: S608 - the same
+    return None

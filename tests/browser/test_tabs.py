@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import Visit, asked, open_chat, say, until
+from tests.browser.visitor import Visit, asked, comes_true, open_chat, say, until
 from tests.web_double import WebDouble
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -38,9 +36,11 @@ async def test_eight_tabs_share_one_stream_and_another_takes_over(visit: Visit, 
     for tab in tabs:
         await expect(tab.locator(".row.assistant")).to_have_count(1)
     assert control.most_streams == 1
+    control.refuse_streams = True
     await tabs[0].close()
     await until(lambda: control.open_streams == 0)
     control.conversation.say("assistant", "While nobody listened", turn=2)
+    control.refuse_streams = False
     await until(lambda: control.open_streams == 1)
     control.conversation.say("assistant", "After the change", turn=3)
     for tab in tabs[1:]:
@@ -125,10 +125,10 @@ async def test_unread_badge_counts_and_clears_in_every_tab(visit: Visit, control
     control.conversation.say("assistant", "First", turn=1)
     control.conversation.say("staff", "Second", author="Ana")
     for tab in (one, two):
-        await tab.wait_for_function("counts.at(-1) === 2")
+        await comes_true(tab, "counts.at(-1) === 2")
         await expect(tab.get_by_role("button", name="Open chat (2 unread)")).to_be_visible()
     await two.evaluate("frontdesk.open()")
-    await one.wait_for_function("counts.at(-1) === 0")
+    await comes_true(one, "counts.at(-1) === 0")
     await expect(one.get_by_role("button", name="Open chat", exact=True)).to_be_visible()
 
 
@@ -138,6 +138,6 @@ async def test_streams_resume_when_the_server_asks_for_it(visit: Visit, control:
     control.conversation.say("assistant", "One", turn=1)
     control.conversation.push(b"event: resume\ndata: {}\n\n")
     await until(lambda: sum(seen.path_qs.endswith("/events") for seen in control.requests) == 2)
-    await asyncio.gather(until(lambda: control.open_streams == 1))
+    await until(lambda: control.open_streams == 1)
     control.conversation.say("assistant", "Two", turn=2)
     await expect(page.locator(".row.assistant")).to_have_count(2)

@@ -13,6 +13,9 @@ from tests.web_double import WebDouble
 
 SHOP_POLICY = "default-src 'none'; script-src {desk}; style-src 'self'; frame-src {desk}; img-src 'self'"
 PATIENCE_MS = 8_000
+# The launcher lives in a closed shadow root, which a test cannot look into either; only this page's is opened.
+OPEN_SHADOWS = """{ const attach = Element.prototype.attachShadow;
+Element.prototype.attachShadow = function (options) { return attach.call(this, { ...options, mode: 'open' }); }; }"""
 
 
 class Shop:
@@ -72,9 +75,11 @@ class Visit:
     urls: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    async def page(self, url: str = "") -> Page:
+    async def page(self, url: str = "", *, peek: bool = True) -> Page:
         """A new tab, on the shop unless told otherwise."""
         page = await self.context.new_page()
+        if peek:
+            await page.add_init_script(OPEN_SHADOWS)
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: self.urls.append(request.url))
         page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
@@ -102,9 +107,16 @@ class Visit:
 
 async def open_chat(page: Page) -> Frame:
     """Opens the chat through the page's own interface and returns its frame."""
-    await page.wait_for_function("window.frontdesk !== undefined")
+    await comes_true(page, "window.frontdesk !== undefined")
     await page.evaluate("() => new Promise(done => { frontdesk.on('session', done); frontdesk.open(); })")
     return next(each for each in page.frames if "/web/frame" in each.url)
+
+
+async def comes_true(page: Page, expression: str) -> None:
+    """Waits for a condition in a page whose policy forbids the evaluation that Playwright's own waiting needs."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.02)
 
 
 async def say(where: Page | FrameLocator, text: str) -> None:

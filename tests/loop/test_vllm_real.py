@@ -130,7 +130,7 @@ async def test_a_named_tool_is_called_with_arguments_of_its_schema(server: Serve
     )
     calls = [call async for delta in stream for call in delta.tool_calls]
     assert [call.name for call in calls] == ["find_slot"]
-    assert "day" in json.loads(calls[0].arguments)
+    assert json.loads(calls[0].arguments)["day"] in {"Monday", "Tuesday"}
 
 
 async def test_closing_the_stream_stops_the_generation(server: Server) -> None:

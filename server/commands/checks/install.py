@@ -13,7 +13,7 @@ from models import cache, weights
 from server.commands.checks import Finding, fail, ok, warn
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;#]+)", re.MULTILINE)
-INSTALL = "make install"
+INSTALL = "make setup"
 SHOWN = 3  # packages named in one line
 
 
@@ -57,7 +57,7 @@ def check_vllm(settings: Settings, *, present: bool | None = None) -> Finding:
         return ok("vllm", "not needed, model.base_url is set")
     found = importlib.util.find_spec("vllm") is not None if present is None else present
     if not found:
-        return fail("vllm", "not installed in this environment", "make demo, or set FRONTDESK_MODEL__BASE_URL")
+        return fail("vllm", "not installed in this environment", "make setup, or set FRONTDESK_MODEL__BASE_URL")
     return ok("vllm", "installed")
 
 

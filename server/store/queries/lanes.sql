@@ -10,7 +10,7 @@ with raised as (
 )
 insert into item (lane_id, seq, body, created_at)
 select id, tail, :body, cast(:now_s as double precision) from raised
-returning seq;
+returning {nth} seq;
 
 -- name: put (sqlite)
 -- The same in two statements.
@@ -83,7 +83,7 @@ with acked as (
     delete from item using acked where item.lane_id = acked.id
         and item.seq between cast(:first_seq as bigint) and cast(:upto_seq as bigint) and item.dead is null
 )
-select tail from acked;
+select {nth} tail from acked;
 
 -- name: ack (sqlite)
 -- The same in two statements.
@@ -113,7 +113,7 @@ with freed as (
     update item set errors = item.errors + cast(:errors as integer), attempts = item.attempts - cast(:untried as integer)
     from freed where item.lane_id = freed.id and item.seq = freed.done + 1
 )
-select id from freed;
+select {nth} id from freed;
 
 -- name: give_back (sqlite)
 -- The same in two statements.

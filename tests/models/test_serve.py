@@ -1,0 +1,182 @@
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from config.settings import ModelSettings
+from models.chat import ChatMessage, Deadlines, Decoding, ModelState
+from models.prompt import TEMPLATE_PATH
+from models.serve import ModelProcess, command_line, core_list, environment, free_port, resolve_device
+
+ROOT = Path(__file__).parents[2]
+DOUBLE = ROOT / "tests" / "model_double.py"
+SETTINGS = ModelSettings(load_timeout_s=20, device="cpu")
+
+
+def double_command(port: int) -> list[str]:
+    return [sys.executable, str(DOUBLE), "--port", str(port)]
+
+
+@asynccontextmanager
+async def process(
+    folder: Path, states: list[ModelState], command: Callable[[int], list[str]] = double_command, **settings: float
+) -> AsyncIterator[ModelProcess]:
+    changed = SETTINGS.model_copy(update=settings)
+    running = ModelProcess(changed, Path("/weights"), folder / "model.log", states.append, command)
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def offspring(pid: int | None) -> list[int]:
+    found = [pid] if pid else []
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_becomes_ready_answers_and_stops_without_leftovers(tmp_path: Path):
+    states: list[ModelState] = []
+    async with process(tmp_path, states) as running:
+        assert running.state is ModelState.LOADING
+        assert await running.wait_ready(20)
+        stream = running.client.chat(
+            (ChatMessage("user", "hi"),), model=SETTINGS.name, decoding=Decoding(), deadlines=Deadlines()
+        )
+        assert "".join([delta.text async for delta in stream]) == "answer to: hi"
+        pids = offspring(running.pid)
+        assert len(pids) == 2
+        for pid in pids:
+            assert running.api_key.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        await running.stop()
+        assert not any(alive(pid) for pid in pids)
+    assert states == [ModelState.READY]
+
+
+async def test_a_killed_server_is_restarted_at_the_same_address(tmp_path: Path):
+    states: list[ModelState] = []
+    async with process(tmp_path, states) as running:
+        assert await running.wait_ready(20)
+        url = running.base_url
+        os.kill(offspring(running.pid)[1], signal.SIGKILL)
+        await until(lambda: ModelState.DOWN in states)
+        assert await running.wait_ready(20)
+        assert (running.base_url, running.restarts) == (url, 1)
+    assert states == [ModelState.READY, ModelState.DOWN, ModelState.LOADING, ModelState.READY]
+
+
+async def test_a_server_that_cannot_start_is_down_with_its_last_words(tmp_path: Path):
+    states: list[ModelState] = []
+
+    def broken(_: int) -> list[str]:
+        return [sys.executable, "-c", "raise ValueError('no such model')"]
+
+    async with process(tmp_path, states, broken) as running:
+        await until(lambda: ModelState.DOWN in states)
+        assert running.last_words() == "ValueError: no such model"
+        assert not await running.wait_ready(0.01)
+
+
+async def test_a_server_that_never_answers_is_given_up(tmp_path: Path):
+    states: list[ModelState] = []
+
+    def silent(_: int) -> list[str]:
+        return [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    async with process(tmp_path, states, silent, load_timeout_s=0.5) as running:
+        await until(lambda: ModelState.DOWN in states)
+        assert running.last_words() == "empty log"
+
+
+async def test_a_killed_owner_leaves_no_orphan(tmp_path: Path):
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom tests.models.test_serve import SETTINGS, double_command\n"
+        "from models.serve import ModelProcess\n"
+        "async def main():\n"
+        f"    process = ModelProcess(SETTINGS, Path('/w'), Path({str(tmp_path / 'log')!r}), None, double_command)\n"
+        "    await process.start()\n"
+        "    assert await process.wait_ready(20)\n"
+        "    print(process.pid, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        lines = iter(owner.stdout.readline, "")
+        pid = next(int(line) for line in lines if line.strip().isdigit())
+        pids = offspring(pid)
+        assert len(pids) == 2
+        owner.kill()
+    await until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_the_command_line_holds_every_setting_and_no_secret():
+    settings = ModelSettings(device="cpu", context_tokens=1_024, max_sequences=3, name="org/model")
+    line = command_line(settings, Path("/w"), 1_234)
+    pairs = dict(itertools.pairwise(line))
+    assert pairs["-m"] == "vllm.entrypoints.openai.api_server"
+    assert (pairs["--model"], pairs["--served-model-name"]) == ("/w", "org/model")
+    assert (pairs["--host"], pairs["--port"]) == ("127.0.0.1", "1234")
+    assert (pairs["--max-model-len"], pairs["--max-num-seqs"]) == ("1024", "3")
+    assert pairs["--chat-template"] == str(TEMPLATE_PATH)
+    assert pairs["--tool-call-parser"] == "hermes"
+    assert "--enforce-eager" in line
+    assert "--enable-lora" not in line
+    assert not any("key" in part for part in line)
+
+
+def test_adapters_get_one_slot_more_and_an_accepted_rank():
+    line = command_line(ModelSettings(device="cuda", lora_slots=2, lora_rank=17), Path("/w"), 1)
+    pairs = dict(itertools.pairwise(line))
+    assert (pairs["--max-loras"], pairs["--max-lora-rank"]) == ("3", "32")
+    assert "--enforce-eager" not in line
+
+
+def test_the_environment_carries_the_key_but_none_of_our_secrets():
+    base = {"FRONTDESK_CHANNELS__SLACK__BOT_TOKEN": "s", "PATH": "/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    cpu = environment(ModelSettings(device="cpu", kv_cache_gib=0.5, lora_slots=1), "key", base)
+    assert cpu["VLLM_API_KEY"] == "key"
+    assert (cpu["PATH"], cpu["PYTHONSAFEPATH"], cpu["VLLM_CPU_KVCACHE_SPACE"]) == ("/bin", "1", "1")
+    assert cpu["VLLM_CPU_OMP_THREADS_BIND"] == core_list(os.sched_getaffinity(0))
+    assert cpu["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
+    assert base.keys() & cpu.keys() == {"PATH"}
+    assert not any(key.startswith("VLLM_CPU") for key in environment(ModelSettings(device="cuda"), "key", base))
+
+
+@pytest.mark.parametrize(("cores", "text"), [({0}, "0"), ({0, 1}, "0-1"), ({0, 2, 3}, "0,2-3"), ({5, 1, 3}, "1,3,5")])
+def test_cores_are_named(cores: set[int], text: str):
+    assert core_list(cores) == text
+
+
+def test_the_device_is_as_set_or_found():
+    assert resolve_device(ModelSettings(device="cuda")) == "cuda"
+    assert resolve_device(ModelSettings()) in {"cpu", "cuda"}
+
+
+def test_free_ports_are_usable():
+    assert free_port() > 1_023
