@@ -74,7 +74,7 @@ class WebChannel:
     def read(self, token: str, now_s: float) -> Visitor:
         """The visitor of a token; raises Rejected(401) for a forged, foreign or expired one."""
         body, _, signature = token.partition(".")
-        if not body.isascii() or not hmac.compare_digest(self._sign(body).encode(), signature.encode()):
+        if not token.isascii() or not hmac.compare_digest(self._sign(body), signature):
             raise Rejected(401, "the session token is not valid; start a new session")
         visitor = Visitor(**json.loads(_decode(body)))
         if visitor.account != self.account or visitor.expires_at < now_s:

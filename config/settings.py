@@ -92,7 +92,7 @@ class ModelSettings(Section):
     answer_tokens: Tokens = 256
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
+    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.0
     seed: int | None = None
     first_token_timeout_s: Seconds = 8.0
     gap_timeout_s: Seconds = 10.0

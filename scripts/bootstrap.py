@@ -163,6 +163,7 @@ def run(command: list[str], *, quiet: bool = True) -> tuple[int, str]:
         command, env=clean_environment(), cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     lines = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = [line for line in lines if line.startswith("ERROR")] or lines
     return done.returncode, "\n".join(lines[-TAIL_LINES:])
 
 
@@ -200,7 +201,10 @@ def install_torch(python: Path, torch: str) -> None:
     if status:
         status, tail = run([*command, "--index-url", TORCH_INDEX, torch])
         if status:
-            raise Failure(f"{torch} is on none of the package sources:\n{tail}", f"pip download --no-deps {torch}")
+            raise Failure(
+                f"{torch} is neither on the configured package sources nor to be had from {TORCH_INDEX}:\n{tail}",
+                f"export PIP_EXTRA_INDEX_URL={TORCH_INDEX}   # or a mirror that holds it, or PIP_FIND_LINKS=/folder",
+            )
 
 
 def pip(python: Path, arguments: list[str], cause: str) -> None:

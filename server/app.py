@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -57,6 +58,7 @@ log = structlog.get_logger()
 
 ROLES = ("all", "gateway", "worker")
 PURGE_CRON = "17 3 * * *"  # nightly, off the full hour
+BACKLOG = 1_024  # connections the kernel holds while a burst is accepted
 STREAMS_CLOSE_S = 5.0  # for requests still open after intake stopped; turns have http.drain_s of their own
 
 
@@ -97,7 +99,7 @@ class Parts:
             self.web_channels,
         )
         notes = {"model": self.model.note} if role != "gateway" else {}
-        self.health = Health(self.store, self.metrics, {}, notes)
+        self.health = Health(self.store, self.metrics, settings.http, notes)
         self.worker = self._worker()
         self.jobs = Jobs(self.store, settings.tenant, {"purge": self._purge}, {"purge": PURGE_CRON})
 
@@ -200,14 +202,29 @@ def build(settings: Settings, *, role: str = "all", store: Store | None = None) 
 
 def run(settings: Settings, *, role: str = "all") -> None:
     """Serve until SIGTERM or SIGINT; then stop intake, end streams with ``resume``, and finish or give back turns."""
-    web.run_app(
-        build(settings, role=role),
-        host=settings.http.host,
-        port=settings.http.port,
-        access_log=None,
-        print=lambda line: log.info("serving", role=role, where=line.strip().splitlines()[0][:200]),
-        shutdown_timeout=STREAMS_CLOSE_S,
-        loop=_loop_factory()(),  # run_app closes it
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, role))
+
+
+async def _serve(settings: Settings, role: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = runner_of(build(settings, role=role))
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, settings.http.host, settings.http.port, backlog=BACKLOG).start()
+        log.info("serving", role=role, addresses=[f"{host}:{port}" for host, port, *_ in runner.addresses])
+        await stop.wait()
+        log.info("stopping", drain_s=settings.http.drain_s)
+    finally:
+        await runner.cleanup()
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """An app's runner; bodies are never unpacked, so a small compressed one cannot cost a large amount of CPU."""
+    return web.AppRunner(
+        app, handle_signals=False, access_log=None, auto_decompress=False, shutdown_timeout=STREAMS_CLOSE_S
     )
 
 

@@ -26,6 +26,10 @@ class Receipt:
     duplicate: bool
 
 
+class _Elsewhere(Exception):  # noqa: N818 - a signal inside this module, not an error of anybody
+    """The address belongs to another conversation than the caller thinks; carries that one's id."""
+
+
 class Gateway:
     """Accepts normalized messages of every channel."""
 
@@ -40,9 +44,15 @@ class Gateway:
         message_id = new_id()
 
         async def unit(tx: Tx) -> Receipt:
-            return await self._accept(tx, inbound, message_id)
+            return await self._accept(tx, inbound, message_id, order)
 
-        receipt = await self._store.write(unit, order=inbound.conversation_id or inbound.address)
+        # a unit is independent only while its order names the very conversation that it locks
+        order, known = inbound.conversation_id or inbound.address, bool(inbound.conversation_id)
+        try:
+            receipt = await self._store.write(unit, order=order, independent=known)
+        except _Elsewhere as elsewhere:
+            order = str(elsewhere)
+            receipt = await self._store.write(unit, order=order)
         reach("accept_after_commit")
         if receipt.duplicate:
             self._metrics.duplicates.labels(inbound.channel).inc()
@@ -50,7 +60,7 @@ class Gateway:
             self._metrics.messages_accepted.labels(inbound.channel).inc()
         return receipt
 
-    async def _accept(self, tx: Tx, inbound: Inbound, message_id: str) -> Receipt:
+    async def _accept(self, tx: Tx, inbound: Inbound, message_id: str, order: str) -> Receipt:
         key = {
             "tenant": self._tenant,
             "channel": inbound.channel,
@@ -58,6 +68,8 @@ class Gateway:
             "external_id": inbound.external_id,
         }
         timeline = await self.open(tx, inbound)
+        if inbound.conversation_id and timeline.id != order:
+            raise _Elsewhere(timeline.id)
         first = await tx.row(
             "conversations.seen_first", **key, conversation_id=timeline.id, message_id=message_id, now=tx.now_s
         )

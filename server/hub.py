@@ -14,10 +14,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from server.store.contract import Store, StoreError
 
-BATCH_CHARACTERS = 1_000  # of draft text per notification: 6,000 bytes at most when escaped, below the 7,000 allowed
+BATCH_CHARACTERS = 500  # of draft text per notification: 12 bytes each at most when escaped, 7,000 are allowed in all
 KEPT_DRAFTS = 2_000  # of other workers' texts; the oldest is forgotten first and asked for again when needed
 
 
@@ -33,22 +34,39 @@ class Draft:
     mine: bool = field(default=False)
 
 
+class _Batch(NamedTuple):
+    """A piece of a draft on its way to other processes, as a JSON array; ``offset`` counts characters."""
+
+    worker: str
+    conversation_id: str
+    turn: str
+    attempt: int
+    offset: int
+    text: str
+
+
+_BATCH_TYPES = (str, str, str, int, int, str)
+
+
 class Subscription:
-    """One reader's wake-up flag."""
+    """One reader's wake-up flag; ``stale`` says that the store may hold events it has not read."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.stale = True
 
-    def wake(self) -> None:
-        """There may be something new."""
+    def wake(self, *, stored: bool = True) -> None:
+        """There may be something new: in the store, or (not ``stored``) only in the open draft."""
+        self.stale = self.stale or stored
         self._event.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Wait for a wake-up and clear it; False after ``timeout_s`` without one."""
+        """Wait for a wake-up and clear it; False after ``timeout_s`` without one, and then everything is stale."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._event.wait()
         except TimeoutError:
+            self.stale = True  # a notification may have been lost
             return False
         self._event.clear()
         return True
@@ -103,12 +121,15 @@ class Hub:
         """How many subscriptions are open."""
         return sum(map(len, self._readers.values()))
 
-    def wake(self, conversation_id: str) -> None:
-        """Wake the readers of one conversation; of all when the id is empty (the connection was lost meanwhile)."""
+    def wake(self, conversation_id: str, *, stored: bool = True) -> None:
+        """Wake the readers of one conversation; of all when the id is empty (the connection was lost meanwhile).
+
+        ``stored`` False: only draft text is new, so they need not ask the store.
+        """
         groups = [self._readers.get(conversation_id, ())] if conversation_id else list(self._readers.values())
         for group in groups:
             for reader in tuple(group):
-                reader.wake()
+                reader.wake(stored=stored)
 
     def draft(self, conversation_id: str) -> Draft | None:
         """The open draft as far as this process knows it."""
@@ -125,7 +146,7 @@ class Hub:
         draft.text += text
         if self._drafts.get(draft.conversation_id) is not draft:
             return
-        self.wake(draft.conversation_id)
+        self.wake(draft.conversation_id, stored=False)
         self._dirty.add(draft.conversation_id)
         self._pending.set()
 
@@ -144,7 +165,7 @@ class Hub:
         """Let every process show whether the model is loading, ready, busy or down."""
         changed, self.model_state = self.model_state != state, state
         if changed:
-            self.wake("")
+            self.wake("", stored=False)
         with suppress(StoreError):
             await self._store.publish("model", state)
 
@@ -160,7 +181,7 @@ class Hub:
     def _model(self, state: str) -> None:
         if state and state != self.model_state:
             self.model_state = state
-            self.wake("")
+            self.wake("", stored=False)
 
     def _resend(self, conversation_id: str) -> None:
         draft = self._drafts.get(conversation_id)
@@ -170,21 +191,24 @@ class Hub:
             self._pending.set()
 
     def _receive(self, payload: str) -> None:
-        if not payload:
+        batch = _read(payload)
+        if batch is None or batch.worker == self._store.worker_id:
             return
-        batch = json.loads(payload)
-        if batch["w"] == self._store.worker_id:
+        known = self._drafts.get(batch.conversation_id)
+        if known is not None and known.mine:
+            return  # this worker writes: whatever another one still sends lost its lease
+        if known is None or (known.turn, known.attempt) != (batch.turn, batch.attempt):
+            known = Draft(batch.conversation_id, batch.turn, batch.attempt)
+        if batch.offset > len(known.text):
+            # something before it was lost: forget the rest, so that readers who need it ask for all
+            self._drafts.pop(batch.conversation_id, None)
+            self.wake(batch.conversation_id)
             return
-        known = self._drafts.get(batch["c"])
-        if known is None or (known.turn, known.attempt) != (batch["t"], batch["a"]):
-            known = Draft(batch["c"], batch["t"], batch["a"])
-        if known.mine or batch["o"] > len(known.text):
-            return  # the beginning is missing: a reader that needs it asks for all
-        if batch["o"] + len(batch["x"]) <= len(known.text):
+        if batch.offset + len(batch.text) <= len(known.text):
             return  # sent again for somebody else
-        known.text = known.text[: batch["o"]] + batch["x"]
+        known.text = known.text[: batch.offset] + batch.text
         self._keep(known)
-        self.wake(known.conversation_id)
+        self.wake(known.conversation_id, stored=False)
 
     async def _publish(self) -> None:
         while True:
@@ -200,14 +224,17 @@ class Hub:
     async def _send(self, draft: Draft) -> None:
         while draft.sent < len(draft.text):
             text = draft.text[draft.sent : draft.sent + BATCH_CHARACTERS]
-            payload = {
-                "w": self._store.worker_id,
-                "c": draft.conversation_id,
-                "t": draft.turn,
-                "a": draft.attempt,
-                "o": draft.sent,
-                "x": text,
-            }
+            batch = _Batch(self._store.worker_id, draft.conversation_id, draft.turn, draft.attempt, draft.sent, text)
             draft.sent += len(text)
             with suppress(StoreError):
-                await self._store.publish("draft", json.dumps(payload))
+                await self._store.publish("draft", json.dumps(batch))
+
+
+def _read(payload: str) -> _Batch | None:
+    """A batch as it was sent; None for anything else that reaches the topic."""
+    try:
+        batch = _Batch(*json.loads(payload))
+    except (ValueError, TypeError):
+        return None
+    whole = all(isinstance(value, kind) for value, kind in zip(batch, _BATCH_TYPES, strict=True))
+    return batch if whole and batch.offset >= 0 else None

@@ -1,4 +1,4 @@
-"""Fixtures for every folder: a PostgreSQL cluster per session, an empty store of each kind, no settings from outside."""
+"""Fixtures for every folder: a PostgreSQL cluster per session, an empty store of each kind, no outside settings."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
 
 from config.settings import Settings
-from server.app import STORE, build
+from server.app import STORE, build, runner_of
 from server.ids import new_id
 from server.store.contract import Row, Store
 from tests.model_double import ModelDouble, Pace
@@ -128,7 +128,7 @@ class Service:
         self.settings = settings
         self.double = double
         self.app = build(settings, role=role)
-        self._runner = web.AppRunner(self.app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        self._runner = runner_of(self.app)
         self._http: ClientSession | None = None
         self._visitors: list[Visitor] = []
         self.base = ""

@@ -24,7 +24,7 @@ LIMIT_BYTES = 8 * 1024
 LOOK_S = 0.1  # how often an open stream looks whether its browser left
 PING_S = 15.0
 SCRIPT_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"
-KINDS = {".js": "text/javascript", ".css": "text/css"}
+KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -226,7 +226,7 @@ class WebDouble:
 
     async def _file(self, request: web.Request) -> web.Response:
         path = WIDGET / request.match_info.get("name", "widget.js")
-        if path.parent != WIDGET or path.suffix not in {".js", ".css"} or not path.is_file():
+        if path.parent != WIDGET or path.suffix not in KINDS or not path.is_file():
             return problem(404, "No such file")
         text = path.read_text(encoding="utf-8")
         return web.Response(text=text, content_type=KINDS[path.suffix], headers={"Cache-Control": "no-cache"})

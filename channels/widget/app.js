@@ -13,6 +13,7 @@ import { backoff, patience } from './sse.js';
 import { Timeline } from './timeline.js';
 
 const PAINT_MS = 120; // a hidden frame gets no animation frames; its badge must count all the same
+const REDRAFT_MS = 2_000;
 const CLOCK_MS = 5_000; // typing lines that nobody ended are looked at this often
 
 export class App {
@@ -27,13 +28,14 @@ export class App {
     this.connection = 'connecting';
     this.unread = -1;
     this.painting = false;
+    this.redraftedAt = 0;
     /** @type {Link|null} */
     this.link = null;
     this.attempt = new AbortController();
     this.screen = new Screen(this.words, this.host.embedded);
     this.timeline = new Timeline({
       onArrive: (message) => this.#arrived(message),
-      onBrokenDraft: () => this.link?.restart(),
+      onBrokenDraft: () => this.#redraft(),
       onReset: () => this.#reload(),
       onEnded: () => this.#ended(true),
       onStatus: () => this.host.event('handoff', { status: this.timeline.status }),
@@ -129,6 +131,13 @@ export class App {
       if (!(error instanceof ApiError)) throw error;
       this.connect();
     }
+  }
+
+  /** Asks for the draft from its start, but not once per token. */
+  #redraft() {
+    if (Date.now() - this.redraftedAt < REDRAFT_MS) return;
+    this.redraftedAt = Date.now();
+    this.link?.restart();
   }
 
   #restart() {

@@ -102,6 +102,7 @@ export class Screen {
   #connection(connection) {
     const { words, parts } = this;
     const offline = !navigator.onLine;
+    parts.app.dataset.connection = connection;
     const state = offline && connection !== 'refused' ? 'offline' : connection;
     const key = { refused: 'unavailable', reconnecting: 'reconnecting', connecting: 'connecting', offline: 'offline' }[state] ?? '';
     const wanted = key && words.t(key);

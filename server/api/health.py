@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from config.settings import Http
 from server import lanes
 from server.install import version as installed_version
-from server.routes import Role, Route
+from server.problems import Problem
+from server.routes import Role, Route, client_ip
 from server.store.contract import Store, StoreError, StoreUnavailable
 from server.telemetry import Metrics
 
@@ -21,12 +24,13 @@ KEPT_S = 1.0  # a ready answer is reused this long, so that probes cost the data
 
 
 class Health:
-    """The four addresses of operations; ``checks`` are what readiness depends on, by name."""
+    """The four addresses of operations; ``notes`` are phrases shown beside readiness, by name."""
 
-    def __init__(self, store: Store, metrics: Metrics, checks: Mapping[str, Check], notes: Mapping[str, Check]) -> None:
+    def __init__(self, store: Store, metrics: Metrics, http: Http, notes: Mapping[str, Check]) -> None:
         self._store = store
         self._metrics = metrics
-        self._checks = {"store": self._ping, **checks}
+        self._http = http
+        self._checks: dict[str, Check] = {"store": self._ping}
         self._notes = notes
         self._last: tuple[float, dict[str, str]] = (-KEPT_S, {})
         self.draining = False
@@ -61,8 +65,11 @@ class Health:
         """The running version."""
         return web.json_response({"name": "frontdesk", "version": installed_version()})
 
-    async def metrics(self, _request: web.Request) -> web.Response:
-        """The exposition text; lane gauges are read now."""
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The exposition text, for callers inside the network only; lane gauges are read now."""
+        caller = client_ip(request, self._http)
+        if caller and not ipaddress.ip_address(caller).is_private:
+            raise Problem(403, "Not from here", "Figures are only shown inside the network; scrape the server itself.")
         try:
             await self._lanes()
         except StoreError:

@@ -47,14 +47,27 @@ def frame(kind: str, data: Mapping[str, Any] | str, event_id: int | None = None)
 class EventStream:
     """One reader of one conversation, from ``after`` on; ``closing`` ends all streams when the server stops."""
 
-    def __init__(self, store: Store, hub: Hub, conversation_id: str, after: int | None, closing: asyncio.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        conversation_id: str,
+        after: int | None,
+        closing: asyncio.Event,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+        stalled_s: float = STALLED_S,
+    ) -> None:
         self._store = store
         self._hub = hub
         self._id = conversation_id
         self._after = after or 0
         self._resumed = after is not None
         self._closing = closing
+        self._heartbeat_s = heartbeat_s
+        self._stalled_s = stalled_s
         self._draft: tuple[str, int] | None = None  # (turn, attempt) whose opening the reader was told of
+        self._latest: tuple[str, int] | None = None  # the same, also after its end
         self._offset = 0
         self._model = ""
         self._asked_at = 0.0
@@ -81,22 +94,22 @@ class EventStream:
         return response
 
     async def _follow(self, response: web.StreamResponse, subscription: Subscription) -> None:
-        beat_at = time.monotonic() + HEARTBEAT_S
+        beat_at = time.monotonic() + self._heartbeat_s
         while not self._ended:
-            frames = await self._news()
+            frames = await self._news(subscription)
             if self._closing.is_set():
                 frames.append(frame("resume", {}))
                 self._ended = True
             if frames:
                 await self._write(response, "".join(frames))
-                beat_at = time.monotonic() + HEARTBEAT_S
+                beat_at = time.monotonic() + self._heartbeat_s
             elif not await subscription.wait(max(0.0, beat_at - time.monotonic())):
                 await self._write(response, ": ping\n\n")
-                beat_at = time.monotonic() + HEARTBEAT_S
+                beat_at = time.monotonic() + self._heartbeat_s
 
     async def _write(self, response: web.StreamResponse, text: str) -> None:
-        async with asyncio.timeout(STALLED_S):
-            await response.write(text.encode())
+        async with asyncio.timeout(self._stalled_s):
+            await response.write(text.encode("utf-8", "replace"))  # a model may stream half a surrogate pair
 
     async def _opening(self) -> list[str]:
         """Where to start: at the reader's last id, or with a reset when what follows it is no longer kept."""
@@ -114,15 +127,25 @@ class EventStream:
             return [frame("reset", {"last_event_id": tail})]
         return []
 
-    async def _news(self) -> list[str]:
-        rows = await self._store.rows(
-            "conversations.events_after", conversation_id=self._id, after=self._after, limit=BATCH
-        )
+    async def _news(self, subscription: Subscription) -> list[str]:
+        rows: Sequence[Row] = ()
+        if subscription.stale or self._unknown_draft():
+            subscription.stale = False  # before the read: what is committed during it makes the reader stale again
+            rows = await self._store.rows(
+                "conversations.events_after", conversation_id=self._id, after=self._after, limit=BATCH
+            )
         frames = self._events(rows)
         if len(rows) < BATCH:  # the draft belongs after everything committed
             frames += self._live()
             await self._find_text()
+        else:
+            subscription.stale = True
         return frames
+
+    def _unknown_draft(self) -> bool:
+        """Whether there is text of an attempt whose opening is committed but was not read yet."""
+        draft = self._hub.draft(self._id)
+        return draft is not None and (draft.turn, draft.attempt) != self._latest
 
     def _events(self, rows: Sequence[Row]) -> list[str]:
         frames = []
@@ -131,6 +154,7 @@ class EventStream:
             self._after = row["seq"]
             if row["kind"] == "draft_started":
                 self._draft, self._offset = (body["turn"], body["attempt"]), 0
+                self._latest = self._draft
             elif row["kind"] == "draft_ended" and self._draft == (body["turn"], body["attempt"]):
                 self._draft = None
             elif row["kind"] == "session_ended":

@@ -122,9 +122,11 @@ class WebApi:
         body = await read_body(request, SessionBody)
         channel = self._channel(body.account)
         self._check_origin(request, channel)
-        self._limit(self._addresses[channel.account], client_ip(request, self._settings.http))
         now = time.time()
-        visitor = self._known(channel, body.token, now) or self._stranger(channel, now)
+        visitor = self._known(channel, body.token, now)
+        if visitor is None:  # a refresh costs nothing: an office behind one address has many pages open
+            self._limit(self._addresses[channel.account], client_ip(request, self._settings.http))
+            visitor = self._stranger(channel, now)
         customer = channel.identify(body.identity, now) if body.identity else None
         if customer is not None:
             visitor = await self._proven(channel, visitor, customer)

@@ -19,7 +19,7 @@ from server.commands.screen import Screen
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 QUIT = "/quit"
-PERSON_HINT = f"Ctrl-C stops an answer, {QUIT} leaves."
+HINT = f"Ctrl-C stops an answer, {QUIT} leaves."
 LAST_ANSWER_S = 180.0  # how long a script that ran out of lines waits for the last answer
 
 
@@ -46,7 +46,7 @@ class Chat:
         """Talk until ``/quit``, end of input, or Ctrl-C while nothing is being written."""
         self._idle.set()
         async with Customer.visiting(self._url, self._account) as customer:
-            shared.say(f"{customer.name or 'frontdesk'}: {customer.disclosure} {PERSON_HINT}")
+            shared.say(f"{customer.name or 'frontdesk'}: {customer.disclosure} {HINT}")
             self._read_lines()
             reader = asyncio.create_task(self._show(customer), name="chat events")
             loop = asyncio.get_running_loop()

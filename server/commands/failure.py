@@ -8,7 +8,7 @@ MISUSED = 2  # wrong usage, or settings that cannot be used
 INTERRUPTED = 130  # Ctrl-C before the work was done
 
 
-class Failure(Exception):  # noqa: N818 - it is the outcome, shown to a person
+class Failure(Exception):
     """One cause and one command or change that repairs it; ``code`` is the exit status."""
 
     def __init__(self, cause: str, repair: str = "", *, code: int = FAILED) -> None:

@@ -32,22 +32,29 @@ async function readState() {
     ok = answer.ok;
     body = await answer.json().catch(() => ({}));
   } catch {
-    body = { reasons: ["The server cannot be reached."] };
+    body = { reasons: { Connection: "The server cannot be reached." } };
   }
-  pill.className = `pill ${ok ? "good" : "bad"}`;
-  pill.textContent = ok ? "ready" : "not ready";
+  const notes = pairs(body.notes).some(([, text]) => text !== "ready");
+  pill.className = `pill ${ok ? (notes ? "warn" : "good") : "bad"}`;
+  pill.textContent = ok ? (notes ? "ready, with a note" : "ready") : "not ready";
   const list = byId("state");
   const lines = describe(body, ok);
   list.replaceChildren(...lines.map(([name, text]) =>
     make("li", {}, make("div", { class: "what" }, make("b", {}, name), text ? make("span", {}, text) : ""))));
 }
 
+/** Lines of the service card: what keeps it from being ready, then what is worth knowing. */
 function describe(body, ok) {
-  const reasons = Array.isArray(body.reasons) ? body.reasons : Object.entries(body.reasons || {});
-  if (reasons.length) {
-    return reasons.map((reason) => (Array.isArray(reason) ? reason : ["Waiting", reason]).map(plain));
-  }
+  const lines = [...pairs(body.reasons), ...pairs(body.notes)];
+  if (lines.length) return lines;
   return [[ok ? "Everything works" : "Not ready yet", ok ? "Messages are taken in and answered." : "No reason was given."]];
+}
+
+const TITLES = { model: "Model", store: "Database", server: "Server" };
+
+function pairs(found) {
+  const entries = Array.isArray(found) ? found.map((text) => ["", text]) : Object.entries(found || {});
+  return entries.filter(([, text]) => text).map(([name, text]) => [TITLES[name] || name, plain(text)]);
 }
 
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));

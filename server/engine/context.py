@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,21 +45,14 @@ class ContextReader:
 
     async def read(self, lease: Lease, now_s: float) -> Context:
         """The context of a leased turn; raises NotFound when its conversation was erased."""
-        row = await self._store.row("conversations.context", id=lease.key)
+        span = {"conversation_id": lease.key, "first_seq": lease.first_seq}
+        row, said, earlier = await asyncio.gather(
+            self._store.row("conversations.context", id=lease.key),
+            self._store.rows("conversations.messages_of_items", **span, last_seq=lease.tail),
+            self._store.rows("conversations.history", **span, limit=self._history),
+        )
         if row is None:
             raise NotFound(f"conversation {lease.key} is gone; its lane can be purged")
-        said = await self._store.rows(
-            "conversations.messages_of_items",
-            conversation_id=lease.key,
-            first_seq=lease.first_seq,
-            last_seq=lease.tail,
-        )
-        earlier = await self._store.rows(
-            "conversations.history",
-            conversation_id=lease.key,
-            first_seq=lease.first_seq,
-            limit=self._history,
-        )
         release = await self._releases.get(row["release_id"] or self._releases.live)
         return Context(
             conversation_id=lease.key,

@@ -144,6 +144,9 @@ class TurnRunner:
         limit = self._clock() + 1.2
         age_s = max(0.0, self._wall() - lease.items[-1].created_at)
         pause_s = self._engine.settle_s - age_s
+        whole = lease.items[-1].seq == lease.tail
+        if pause_s <= 0 and whole and control.reason is None:
+            return lease  # nothing can have come since it was taken
         while pause_s > 0 and self._clock() < limit:
             await control.pause(min(pause_s, limit - self._clock()))
             more = control.reason is Interrupt.MORE
@@ -239,7 +242,7 @@ class TurnRunner:
         async def unit(tx: Tx) -> Begun:
             return await record.begin(tx, lease, self._engine.lease_s, release_id)
 
-        begun = await self._store.write(unit, order=lease.key)
+        begun = await self._store.write(unit, order=lease.key, independent=True)
         reach("draft_opened")
         return begun
 
@@ -317,7 +320,8 @@ class TurnRunner:
 
         reach("turn_generated")
         try:
-            await self._store.write(unit, order=lease.key)
+            # asking for a person counts who else waits, which is not this conversation's own
+            await self._store.write(unit, order=lease.key, independent=ending.ask is None)
             reach("turn_ended")
         except record.TailMoved:
             clocks.merges += 1

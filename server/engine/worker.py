@@ -125,6 +125,9 @@ class Worker:
         # takes run last in their group: they lock lanes without their conversations
         for lease in await self._store.write(unit, order="~"):
             reach("take_after_commit")
+            held = self._running.get(lease.key)
+            if held is not None:  # our own lease ran out while nothing could be committed
+                held[1].interrupt(Interrupt.LOST)
             control = Control()
             task = asyncio.create_task(self._run(lease, control), name=f"turn {lease.key}")
             self._running[lease.key] = (lease, control, task)
@@ -144,7 +147,8 @@ class Worker:
             log.exception("turn_failed", conversation=lease.key)
             await self._give_back(lease, error)
         finally:
-            self._running.pop(lease.key, None)
+            if self._running.get(lease.key, (None,))[0] is lease:
+                del self._running[lease.key]
             self._wake.set()
 
     async def _give_back(self, lease: Lease, error: Exception) -> None:
@@ -157,9 +161,11 @@ class Worker:
         held = [(lease, control) for lease, control, _ in self._running.values()]
         for lease, control in held:
             try:
-                await self._store.write(partial(lanes.beat, lease=lease, lease_s=self._engine.lease_s), order=lease.key)
+                beat = partial(lanes.beat, lease=lease, lease_s=self._engine.lease_s)
+                await self._store.write(beat, order=lease.key, independent=True)
             except Fenced:
                 if self._running.get(lease.key, (None,))[0] is lease:
+                    log.info("lease_lost", conversation=lease.key)
                     control.interrupt(Interrupt.LOST)
 
     async def _reap(self) -> None:

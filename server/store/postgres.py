@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,7 @@ from server.store.clock import Clock, DatabaseClock
 from server.store.contract import Listener, Row, StoreError, StoreUnavailable, Unit, Value
 from server.store.group import Entry, GroupLost, run_group, settle
 from server.store.notices import Topics, check_size
-from server.store.postgres_session import UNIT_SETTINGS, Connection, PostgresSession, connect, explain, find
+from server.store.postgres_session import AWAY, UNIT_SETTINGS, Connection, PostgresSession, connect, explain, find
 from server.store.postgres_wire import Wire, missing
 from server.store.presence import new_worker_id
 from server.store.statements import load
@@ -232,7 +233,8 @@ def _drop(session: PostgresSession | None, entries: list[Entry], reason: str) ->
 
 async def _hang_up(session: PostgresSession | None) -> None:
     if session is not None and not session.connection.is_closed():
-        await session.connection.close()
+        with contextlib.suppress(asyncpg.PostgresError, *AWAY):
+            await session.connection.close()
 
 
 async def migrate_database(connection: Connection, now_s: float) -> None:

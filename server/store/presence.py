@@ -45,6 +45,7 @@ class Presence:
         self._file = os.open(hidden, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(self._path(self._worker_id))
+        self.others()  # removes the files of processes that were killed
 
     def close(self) -> None:
         """Remove the file: from now on this worker is gone."""

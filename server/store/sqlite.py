@@ -27,7 +27,6 @@ from server.store.statements import Statement, load
 log = structlog.get_logger()
 T = TypeVar("T")
 
-_PAGES_PER_STEP = 1_000  # of a backup, between which the writer gets its turn
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -138,7 +137,7 @@ class SqliteStore:
         source = connect(self._path, self._settings.timeout_s)
         copy = sqlite3.connect(target)
         try:
-            source.backup(copy, pages=_PAGES_PER_STEP)
+            source.backup(copy)  # in one step: several would start over whenever somebody writes
             copy.execute("pragma journal_mode=delete")
         except sqlite3.Error as error:
             raise StoreError(f"the backup to {target} failed ({error}); free space there and repeat it") from error

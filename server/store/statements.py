@@ -48,7 +48,7 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|::\s*\w+|:(?P<name>[A-Za-z_]\w*)|(?P<end>;)
 class Statement:
     """One named query made ready for a dialect; ``names`` are its parameters in ``$n`` order.
 
-    ``batch`` is the text whose rows tell which execution they belong to (one more parameter, the last); None: run singly.
+    ``batch`` is the text whose rows tell which execution they belong to (its last parameter); None: run it singly.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The browser and the desk it talks to.
 
-`FRONTDESK_BROWSER_URL` points the tests at a running server instead of the double; tests that need the controls of
-the double are skipped then. That server must allow the shop's origin, whose port `FRONTDESK_BROWSER_SHOP_PORT` fixes.
+`BROWSER_TEST_URL` points the tests at a running server instead of the double; tests that need the controls of
+the double are skipped then. That server must allow the shop's origin, whose port `BROWSER_TEST_SHOP_PORT` fixes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.browser.visitor import Desk, Shop, Visit
 from tests.web_double import WebDouble
 
-CHROMIUM = os.environ.get("FRONTDESK_CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = os.environ.get("BROWSER_TEST_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,7 +31,7 @@ FLAGS = [
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if not Path(CHROMIUM).exists():
-        pytest.skip(f"No Chromium at {CHROMIUM}: install it or set FRONTDESK_CHROMIUM")
+        pytest.skip(f"No Chromium at {CHROMIUM}: install it or set BROWSER_TEST_CHROMIUM")
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -41,8 +41,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def desk() -> AsyncIterator[Desk]:
     shop = Shop()
-    await shop.start(int(os.environ.get("FRONTDESK_BROWSER_SHOP_PORT", "0")))
-    outside = os.environ.get("FRONTDESK_BROWSER_URL", "").rstrip("/")
+    await shop.start(int(os.environ.get("BROWSER_TEST_SHOP_PORT", "0")))
+    outside = os.environ.get("BROWSER_TEST_URL", "").rstrip("/")
     control = None if outside else WebDouble(shop.origin)
     if control:
         await control.start()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from playwright.async_api import BrowserContext, Frame, FrameLocator, Page, expect
+from playwright.async_api import BrowserContext, FrameLocator, Page, expect
 
 from tests.web_double import WebDouble
 
@@ -90,7 +90,7 @@ class Visit:
     async def alone(self) -> Page:
         """A tab that shows the chat frame by itself, ready to write."""
         page = await self.page(f"{self.desk.base_url}/web/frame?account=default#locale=en")
-        await page.locator("#greeting:visible, #messages > li:visible").first.wait_for()
+        await page.locator("#app[data-connection=online]").wait_for()
         return page
 
     async def opened(self) -> tuple[Page, FrameLocator]:
@@ -105,11 +105,11 @@ class Visit:
         return [line for line in self.complaints if "Content Security Policy" in line or "violates" in line]
 
 
-async def open_chat(page: Page) -> Frame:
-    """Opens the chat through the page's own interface and returns its frame."""
+async def open_chat(page: Page) -> None:
+    """Opens the chat through the page's own interface and waits until it is connected."""
     await comes_true(page, "window.frontdesk !== undefined")
-    await page.evaluate("() => new Promise(done => { frontdesk.on('session', done); frontdesk.open(); })")
-    return next(each for each in page.frames if "/web/frame" in each.url)
+    await page.evaluate("frontdesk.open()")
+    await page.frame_locator("iframe").locator("#app[data-connection=online]").wait_for()
 
 
 async def comes_true(page: Page, expression: str) -> None:

@@ -41,6 +41,7 @@ POINTS: dict[str, tuple[set[str], int]] = {
     "turn_ending": ({"all", "worker"}, 5),
     "turn_ended": ({"all", "worker"}, 5),
 }
+READY_S = 3.0  # the promise, on a machine whose processors are not wanted by others
 REACHED_WITHIN_S = 30.0
 DRAIN_S = 120.0
 ALL_AT_ONCE = 0.15  # share of kills that hit every process
@@ -86,6 +87,7 @@ class Report:
             **{f"kills {name}": count for name, count in sorted(self.kills.items())},
             **self.facts,
             "restart to ready, s": _spread(walls),
+            f"restarts over {READY_S:.0f} s": sum(wall > READY_S for wall in walls),
             "processor time to ready, s": _spread(cpus),
             **{name: self.verdict.counts[name] for name in FINDINGS},
             "verdict": "clean" if self.verdict.clean else "BROKEN",
@@ -129,7 +131,7 @@ class Killer:
             self._note(name, "random", None)
             await asyncio.sleep(self._random.uniform(0, 1.0))
             await self._deployment.kill(victims)
-            name, how = f"{name}", "while starting"
+            how = "while starting"
         else:
             how = "random"
         await asyncio.gather(*(self._deployment.start(node) for node in victims))
@@ -163,28 +165,24 @@ class Killer:
         return node.process.returncode == -9
 
     async def run(self, kills: int, points: int) -> None:
-        """Every point ``points`` times and random instants, ``kills`` together, shuffled."""
+        """Every point ``points`` times, but half of the kills at most, and else random instants; shuffled."""
         plan = [name for name in POINTS for _ in range(points)]
         self._random.shuffle(plan)
-        plan = plan[:kills]
+        plan = plan[: kills // 2]
         plan += [""] * (kills - len(plan))
         self._random.shuffle(plan)
         for point in plan:
             await (self.at_point(point) if point else self.at_random())
 
 
-async def drill(options: Options, say: Callable[[str], None] = print) -> Report:
+async def drill(options: Options, url: str, folder: Path, say: Callable[[str], None] = print) -> Report:
     """Run one drill on an empty store and judge it."""
-    with (
-        tempfile.TemporaryDirectory(prefix="desk-drill-") as name,
-        database(options.store, Path(name)) as url,
+    async with (
+        model_server(tokens_per_s=TOKENS_PER_S, first_token_s=FIRST_TOKEN_S) as model,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http,
+        Deployment(url, folder, options.roles, model, options.settings).running() as deployment,
     ):
-        async with (
-            model_server(tokens_per_s=TOKENS_PER_S, first_token_s=FIRST_TOKEN_S) as model,
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http,
-            Deployment(url, Path(name), options.roles, model, options.settings).running() as deployment,
-        ):
-            return await _drill(options, deployment, http, say)
+        return await _drill(options, deployment, http, say)
 
 
 async def _drill(
@@ -271,7 +269,8 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=20)
     options = Options(**vars(parser.parse_args()))
     load_before = os.getloadavg()[0]
-    report = asyncio.run(drill(options, lambda line: print(line, flush=True)))
+    with tempfile.TemporaryDirectory(prefix="desk-drill-") as name, database(options.store, Path(name)) as url:
+        report = asyncio.run(drill(options, url, Path(name), lambda line: print(line, flush=True)))
     print(report.table())
     print(
         f"machine: {os.cpu_count()} cores, load average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after, "

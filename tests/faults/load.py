@@ -1,4 +1,4 @@
-"""Customers of the web channel who write, repeat themselves, overtake themselves and never give up; and their screens."""
+"""Customers of the web channel who write, repeat and overtake themselves and never give up; and their screens."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ class Load:
         await asyncio.sleep(self._random.uniform(0, self._pause_s))
         while self._writing:
             pair = self._random.random() < OVERTAKEN
-            written = [self._write(screen, f"question {number}-{said + i} about parcel {said + i}") for i in range(1 + pair)]
+            written = [
+                self._write(screen, f"question {number}-{said + i} about parcel {said + i}") for i in range(1 + pair)
+            ]
             said += len(written)
             self.overtaken += pair
             if pair and self._random.random() < 0.5:

@@ -34,25 +34,25 @@ def missing() -> str:
     """Why this machine cannot trace, or an empty text."""
     if shutil.which("strace") is None:
         return "strace is not installed"
-    done = subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else f"strace may not trace here: {done.stderr.strip()[:200]}"
+    with subprocess.Popen(["sleep", "0.3"]) as sleeper:
+        attach = ["strace", "-qq", "-e", "trace=none", "-p", str(sleeper.pid)]
+        done = subprocess.run(attach, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else f"strace may not attach here: {done.stderr.strip()[:200]}"
 
 
-async def traced(dialect: str, *, careless: bool) -> Proof:
+async def traced(url: str, folder: Path, *, careless: bool) -> Proof:
     """Run a gateway on an empty store, let it accept messages, and judge what the kernel was asked to do."""
     entry = "tests.faults.careless" if careless else "server.cli"
-    with tempfile.TemporaryDirectory(prefix="desk-sync-") as name, database(dialect, Path(name)) as url:
-        folder = Path(name)
-        deployment = Deployment(url, folder, "gateway", "http://127.0.0.1:9/v1", entry=entry)
-        async with deployment.running(), aiohttp.ClientSession() as http:
-            tokens = await _sessions(http, deployment.gateway.url, TOGETHER)
-            await _say(http, deployment.gateway.url, tokens[0])  # connections and statements are prepared by now
-            pids = [deployment.gateway.pid, *(await _server_pids(url))]
-            async with _strace(pids, folder / "trace"):
-                alone = [await _say(http, deployment.gateway.url, tokens[0]) for _ in range(ALONE)]
-                together = await asyncio.gather(*(_say(http, deployment.gateway.url, token) for token in tokens))
-        with (folder / "trace").open(encoding="utf-8", errors="replace") as lines:
-            return prove(parse(lines), dialect, [*alone, *together], alone)
+    deployment = Deployment(url, folder, "gateway", "http://127.0.0.1:9/v1", entry=entry)
+    async with deployment.running(), aiohttp.ClientSession() as http:
+        tokens = await _sessions(http, deployment.gateway.url, TOGETHER)
+        await _say(http, deployment.gateway.url, tokens[0])  # connections and statements are prepared by now
+        pids = [deployment.gateway.pid, *(await _server_pids(url))]
+        async with _strace(pids, folder / "trace"):
+            alone = [await _say(http, deployment.gateway.url, tokens[0]) for _ in range(ALONE)]
+            together = await asyncio.gather(*(_say(http, deployment.gateway.url, token) for token in tokens))
+    with (folder / "trace").open(encoding="utf-8", errors="replace") as lines:
+        return prove(parse(lines), url.partition(":")[0], [*alone, *together], alone)
 
 
 async def _sessions(http: aiohttp.ClientSession, base: str, count: int) -> list[dict[str, Any]]:
@@ -89,8 +89,9 @@ async def _strace(pids: list[int], output: Path) -> AsyncIterator[None]:
     which = [part for pid in pids for part in ("-p", str(pid))]
     process = await asyncio.create_subprocess_exec(
         "strace", "-f", "-qq", "-y", "-s", TEXT_BYTES, "-e", f"trace={SYSCALLS}", "-e", "signal=none",
-        "-o", str(output), *which, stdin=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        "-o", str(output), *which, stdin=subprocess.DEVNULL, 
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip  # what it says: a connection that ended just now is no process any more
     try:
         async with asyncio.timeout(20):
             while not all(_attached(pid) for pid in pids):
@@ -123,8 +124,11 @@ def main() -> int:
     if why:
         print(f"not traced: {why}")
         return 2
-    proof = asyncio.run(traced(arguments.store, careless=arguments.careless))
-    print(f"{arguments.store}{' careless' if arguments.careless else ''}: {proof}: {'holds' if proof.holds else 'FAILS'}")
+    with tempfile.TemporaryDirectory(prefix="desk-sync-") as name, database(arguments.store, Path(name)) as url:
+        proof = asyncio.run(traced(url, Path(name), careless=arguments.careless))
+    print(
+        f"{arguments.store}{' careless' if arguments.careless else ''}: {proof}: {'holds' if proof.holds else 'FAILS'}"
+    )
     return 0 if proof.holds else 1
 
 

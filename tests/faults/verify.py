@@ -93,7 +93,9 @@ def _order_of_acceptance(verdict: Verdict, messages: Sequence[Message]) -> None:
                 verdict.find("inversions", f"{later.text!r} overtook what was acknowledged before it was sent")
 
 
-def _coverage(verdict: Verdict, conversation: dict[str, Any], lane: dict[str, Any] | None, said: Rows, turns: Rows) -> None:
+def _coverage(
+    verdict: Verdict, conversation: dict[str, Any], lane: dict[str, Any] | None, said: Rows, turns: Rows
+) -> None:
     name = conversation["id"]
     tail = lane["tail"] if lane else 0
     if lane and (lane["done"] != tail or lane["holder"] is not None):
@@ -152,7 +154,9 @@ def _drafts(verdict: Verdict, drafts: Rows, turns: Rows) -> None:
         (turn["first_seq"], turn["attempt"]) for turn in turns if turn["outcome"] == "answered" and turn["attempt"]
     )
     if final != expected:
-        verdict.find("draft ends", f"final drafts {final - expected} without answer, answers {expected - final} without")
+        verdict.find(
+            "draft ends", f"final drafts {final - expected} without answer, answers {expected - final} without"
+        )
 
 
 def _items(verdict: Verdict, tables: Tables) -> None:
@@ -175,7 +179,9 @@ def _events(verdict: Verdict, tables: Tables) -> None:
     for conversation in tables.conversations:
         if sequences[conversation["id"]] != list(range(1, conversation["seq"] + 1)):
             verdict.find("event gaps", f"{conversation['id']}: {sequences[conversation['id']][-20:]}")
-    announced = Counter((e["conversation_id"], e["seq"], e["body"]["id"]) for e in tables.events if e["kind"] == "message")
+    announced = Counter(
+        (e["conversation_id"], e["seq"], e["body"]["id"]) for e in tables.events if e["kind"] == "message"
+    )
     if announced != Counter((m["conversation_id"], m["seq"], m["id"]) for m in tables.messages):
         verdict.find("event gaps", "messages and the events that announce them differ")
     ended = Counter(event["body"]["turn"] for event in tables.events if event["kind"] == "turn_ended")
@@ -193,7 +199,9 @@ def _screen(verdict: Verdict, tables: Tables, screen: Screen) -> None:
     seen = [(frame.id, frame.kind, frame.data) for frame in screen.frames if frame.id is not None]
     if seen != committed:
         ids, wanted = [row[0] for row in seen], [row[0] for row in committed]
-        verdict.find("screen gaps", f"{name}: saw {len(ids)} of {len(wanted)}; missing {sorted(set(wanted) - set(ids))[:10]}")
+        verdict.find(
+            "screen gaps", f"{name}: saw {len(ids)} of {len(wanted)}; missing {sorted(set(wanted) - set(ids))[:10]}"
+        )
     if any(frame.kind == "reset" for frame in screen.frames):
         verdict.find("screen gaps", f"{name}: was told to start over")
     started = Counter((f.data["turn"], f.data["attempt"]) for f in screen.frames if f.kind == "draft_started")

@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,12 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from config.settings import ModelSettings
 from models.chat import ChatMessage, Deadlines, Decoding, ModelState
 from models.prompt import TEMPLATE_PATH
-from models.serve import ModelProcess, command_line, core_list, environment, free_port, resolve_device
+from models.serve import LOG_KEEP_BYTES, ModelProcess, command_line, core_list, environment, free_port, resolve_device
 
 ROOT = Path(__file__).parents[2]
 DOUBLE = ROOT / "tests" / "model_double.py"
@@ -30,7 +32,7 @@ async def process(
     folder: Path, states: list[ModelState], command: Callable[[int], list[str]] = double_command, **settings: float
 ) -> AsyncIterator[ModelProcess]:
     changed = SETTINGS.model_copy(update=settings)
-    running = ModelProcess(changed, Path("/weights"), folder / "model.log", states.append, command)
+    running = ModelProcess(changed, Path("/weights"), folder / "model.log", states.append, command, health_poll_s=0.05)
     await running.start()
     try:
         yield running
@@ -88,6 +90,48 @@ async def test_a_killed_server_is_restarted_at_the_same_address(tmp_path: Path):
         assert await running.wait_ready(20)
         assert (running.base_url, running.restarts) == (url, 1)
     assert states == [ModelState.READY, ModelState.DOWN, ModelState.LOADING, ModelState.READY]
+
+
+async def set_fault(running: ModelProcess, mode: str) -> None:
+    url = running.base_url.removesuffix("/v1") + "/double/faults"
+    async with aiohttp.ClientSession() as session, session.post(url, json={"mode": mode}) as response:
+        assert response.status == 200
+
+
+async def test_a_short_illness_is_down_and_ready_again_without_a_restart(tmp_path: Path):
+    states: list[ModelState] = []
+    async with process(tmp_path, states) as running:
+        assert await running.wait_ready(20)
+        await set_fault(running, "500")
+        await until(lambda: states[-1] is ModelState.DOWN)
+        await set_fault(running, "ok")
+        await until(lambda: states[-1] is ModelState.READY)
+        assert running.restarts == 0
+
+
+async def test_a_lasting_illness_is_restarted_elsewhere_when_the_port_is_taken(tmp_path: Path):
+    states: list[ModelState] = []
+    with socket.socket() as squatter:
+        async with process(tmp_path, states) as running:
+            assert await running.wait_ready(20)
+            old = running.base_url
+            await set_fault(running, "500")
+            await until(lambda: running.restarts == 1)
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            squatter.bind(("127.0.0.1", int(old.split(":")[2].split("/")[0])))
+            squatter.listen()
+            assert await running.wait_ready(20)
+            assert running.base_url != old
+            assert await running.client.health()
+
+
+async def test_a_large_log_is_set_aside_at_the_next_start(tmp_path: Path):
+    with (tmp_path / "model.log").open("wb") as file:
+        file.truncate(LOG_KEEP_BYTES + 1)
+    async with process(tmp_path, []) as running:
+        assert await running.wait_ready(20)
+    assert (tmp_path / "model.log.1").stat().st_size > LOG_KEEP_BYTES
+    assert (tmp_path / "model.log").stat().st_size < 1_000
 
 
 async def test_a_server_that_cannot_start_is_down_with_its_last_words(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The numbered cases of the web channel (V01–V14) and the requests that must fail with the one right error (A7)."""
+"""The numbered cases of the web channel (V01 to V14) and the requests that must fail with the one right error (A7)."""
 
 from __future__ import annotations
 

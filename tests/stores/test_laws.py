@@ -48,6 +48,7 @@ class Ledger:
     leases: list[Lease] = field(default_factory=list)
     values: int = 0
     events: int = 0
+    independent: bool = False
 
     async def step(self, name: str, argument: str | int) -> None:
         if isinstance(argument, str):
@@ -65,7 +66,7 @@ class Ledger:
             tx.emit(Event("shop", "put", {"value": value}))
             return await lanes.put(tx, "shop", "in", key, {"value": value})
 
-        seq = await self.store.write(unit, order=key)
+        seq = await self.store.write(unit, order=key, independent=self.independent)
         self.events += 1
         assert seq not in self.put.setdefault(key, {}), "two items with one number"
         self.put[key][seq] = value
@@ -78,7 +79,7 @@ class Ledger:
                 await tx.run("probe.add", name="same", value="x")
 
         with pytest.raises(Conflict):
-            await self.store.write(unit, order=key)
+            await self.store.write(unit, order=key, independent=self.independent)
 
     async def _take(self, limit: int) -> None:
         leases = await self.store.write(lambda tx: lanes.take(tx, "in", limit, LEASE_S, f"w{limit}"))
@@ -105,7 +106,7 @@ class Ledger:
                 await lanes.ack(tx, lease, upto, saw_tail=upto if name == "answer" else None)
 
         try:
-            await self.store.write(unit, order=lease.key)
+            await self.store.write(unit, order=lease.key, independent=self.independent)
         except Fenced:
             return
         assert lease.epoch >= self.epochs[lease.key] or name == "beat", "an old lease was obeyed"
@@ -133,11 +134,11 @@ class Ledger:
         assert [row["number"] for row in rows] == list(range(1, self.events + 1))
 
 
-async def obey(url: str, groups: list[tuple[float, list[tuple[str, str | int]]]]) -> None:
+async def obey(url: str, groups: list[tuple[float, list[tuple[str, str | int]]]], *, independent: bool) -> None:
     clock = FakeClock()
     store = open_store(url, StoreSettings(group_units=4), clock=clock)
     async with store.running():
-        ledger = Ledger(store, clock)
+        ledger = Ledger(store, clock, independent=independent)
         for pause_s, steps in groups:
             clock.pass_s(pause_s)
             await asyncio.gather(*[ledger.step(name, argument) for name, argument in steps])
@@ -145,18 +146,18 @@ async def obey(url: str, groups: list[tuple[float, list[tuple[str, str | int]]]]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(groups=GROUPS)
-def test_laws_hold_on_sqlite(tmp_path_factory: pytest.TempPathFactory, groups: list) -> None:
-    asyncio.run(obey(f"sqlite:///{tmp_path_factory.mktemp('laws')}/desk.db", groups))
+@given(groups=GROUPS, independent=st.booleans())
+def test_laws_hold_on_sqlite(tmp_path_factory: pytest.TempPathFactory, groups: list, independent: bool) -> None:
+    asyncio.run(obey(f"sqlite:///{tmp_path_factory.mktemp('laws')}/desk.db", groups, independent=independent))
 
 
 @pytest.mark.postgres
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(groups=GROUPS)
-def test_laws_hold_on_postgresql(cluster: postgres.Cluster, groups: list) -> None:
+@given(groups=GROUPS, independent=st.booleans())
+def test_laws_hold_on_postgresql(cluster: postgres.Cluster, groups: list, independent: bool) -> None:
     async def run() -> None:
         async with emptied(cluster) as url:
-            await obey(url, groups)
+            await obey(url, groups, independent=independent)
 
     asyncio.run(run())
 

@@ -23,35 +23,22 @@ select id, tail, :body, :now_s from lane where tenant = :tenant and kind = :kind
 returning seq;
 
 -- name: take (postgresql)
--- Lease the oldest ready lanes, count the try (and a lost lease) on each head, return the lanes with their first items.
+-- Lease the oldest ready lanes; `lost` tells whether somebody else's lease ran out.
 with clock as materialized (
     select {lease_now} as now_s
 ), picked as (
     select id, holder from lane
     where kind = :kind and done < tail and ready_at <= (select now_s from clock)
     order by priority_at, id limit cast(:limit as bigint) {skip_locked}
-), taken as (
-    update lane set ready_at = clock.now_s + cast(:lease_s as double precision),
-        lease_epoch = lane.lease_epoch + 1, holder = :holder
-    from picked, clock where lane.id = picked.id
-    returning lane.id, lane.tenant, lane.key, lane.lease_epoch, lane.done, lane.tail, lane.priority_at,
-        case when picked.holder is null then 0 else 1 end as lost
-), counted as (
-    update item set attempts = item.attempts + 1, lost_leases = item.lost_leases + taken.lost
-    from taken where item.lane_id = taken.id and item.seq = taken.done + 1
 )
-select taken.id, taken.tenant, taken.key, taken.lease_epoch, taken.done, taken.tail, taken.priority_at,
-    (select cast(json_agg(json_build_array(item.seq, item.body, item.created_at,
-        case when item.seq = taken.done + 1 then item.attempts + 1 else item.attempts end,
-        item.errors,
-        case when item.seq = taken.done + 1 then item.lost_leases + taken.lost else item.lost_leases end)
-        order by item.seq) as text)
-     from item where item.lane_id = taken.id and item.seq > taken.done
-        and item.seq <= taken.done + cast(:items as bigint)) as items
-from taken;
+update lane set ready_at = clock.now_s + cast(:lease_s as double precision),
+    lease_epoch = lane.lease_epoch + 1, holder = :holder
+from picked, clock where lane.id = picked.id
+returning lane.id, lane.tenant, lane.key, lane.lease_epoch, lane.done, lane.tail, lane.priority_at,
+    case when picked.holder is null then 0 else 1 end as lost;
 
 -- name: take (sqlite)
--- The same in two statements; both pick the same lanes because nothing comes between them.
+-- The same; the heads' tries are counted first, while the former holder is still known.
 update item set attempts = attempts + 1,
     lost_leases = lost_leases + (select holder is not null from lane where lane.id = item.lane_id)
 where (lane_id, seq) in (
@@ -61,9 +48,31 @@ update lane set ready_at = {lease_now} + :lease_s, lease_epoch = lease_epoch + 1
 where id in (
     select id from lane where kind = :kind and done < tail and ready_at <= {lease_now}
     order by priority_at, id limit :limit)
-returning id, tenant, key, lease_epoch, done, tail, priority_at,
-    (select json_group_array(json_array(seq, body, created_at, attempts, errors, lost_leases))
-     from item where item.lane_id = lane.id and item.seq > lane.done and item.seq <= lane.done + :items) as items;
+returning id, tenant, key, lease_epoch, done, tail, priority_at, 0 as lost;
+
+-- name: open_items (postgresql)
+-- Count the tries of the heads of lanes just leased and read their first items. A statement of its own: the one that
+-- leased may have waited for a put, whose item its snapshot does not show although the lane's tail counts it.
+with asked as (
+    select id, done, lost from json_to_recordset(cast(:lanes as json)) as one (id text, done bigint, lost integer)
+), counted as (
+    update item set attempts = item.attempts + 1, lost_leases = item.lost_leases + asked.lost
+    from asked where item.lane_id = asked.id and item.seq = asked.done + 1
+    returning item.lane_id, item.seq, item.attempts, item.lost_leases
+)
+select item.lane_id, item.seq, item.body, item.created_at, coalesce(counted.attempts, item.attempts) as attempts,
+    item.errors, coalesce(counted.lost_leases, item.lost_leases) as lost_leases
+from asked join item on item.lane_id = asked.id and item.seq > asked.done
+    and item.seq <= asked.done + cast(:items as bigint)
+left join counted on counted.lane_id = item.lane_id and counted.seq = item.seq
+order by item.lane_id, item.seq;
+
+-- name: open_items (sqlite)
+-- The first items of lanes just leased.
+select item.lane_id, item.seq, item.body, item.created_at, item.attempts, item.errors, item.lost_leases
+from json_each(:lanes) as asked join item on item.lane_id = json_extract(asked.value, '$.id')
+    and item.seq > json_extract(asked.value, '$.done') and item.seq <= json_extract(asked.value, '$.done') + :items
+order by item.lane_id, item.seq;
 
 -- name: items_since
 -- Open items of a lane after a sequence number, oldest first.

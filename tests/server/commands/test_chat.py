@@ -45,19 +45,24 @@ async def test_quit_leaves_without_waiting_for_more(tmp_path: Path) -> None:
 
 
 async def test_ctrl_c_stops_an_answer_and_then_leaves(tmp_path: Path) -> None:
-    async with ModelDouble(Pace(tokens_per_s=2)) as slow, asyncio.timeout(TIMEOUT_S):
-        async with desk(tmp_path, slow.base_url) as url:
-            process = await chat(url)
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(b"Tell me a very long story with many words please\n")
-            await process.stdin.drain()
-            seen = b""
-            while b"answer" not in seen:
-                seen += await process.stdout.read(100)
-            process.send_signal(signal.SIGINT)
-            while slow.stats.cancelled == 0:
-                await asyncio.sleep(0.02)
-            process.stdin.write(b"/quit\n")
-            await process.stdin.drain()
-            assert await process.wait() == 0
+    async with (
+        asyncio.timeout(TIMEOUT_S),
+        ModelDouble(Pace(tokens_per_s=2)) as slow,
+        desk(tmp_path, slow.base_url) as url,
+    ):
+        process = await chat(url)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"Tell me a very long story with many words please\n")
+        await process.stdin.drain()
+        seen = b""
+        while b"answer to" not in seen:
+            part = await process.stdout.read(100)
+            assert part, seen
+            seen += part
+        process.send_signal(signal.SIGINT)
+        while slow.stats.cancelled == 0:
+            await asyncio.sleep(0.02)
+        process.stdin.write(b"/quit\n")
+        await process.stdin.drain()
+        assert await process.wait() == 0

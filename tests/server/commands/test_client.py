@@ -16,13 +16,13 @@ from config.load import load
 from server import app as server_app
 from server.commands.client import Customer, Frame, parse
 from server.commands.failure import Failure
-from tests.model_double import ModelDouble
+from tests.model_double import ModelDouble, Pace
 
 
 @asynccontextmanager
 async def desk(folder: Path, model_url: str = "") -> AsyncIterator[str]:
     """The real server over a model double (or the one at ``model_url``)."""
-    async with ModelDouble() as double:
+    async with ModelDouble(Pace(tokens_per_s=40)) as double:
         url = model_url or double.base_url
         settings = load({"FRONTDESK_DATA_DIR": str(folder), "FRONTDESK_MODEL__BASE_URL": url})
         async with TestServer(server_app.build(settings), host="127.0.0.1") as server:

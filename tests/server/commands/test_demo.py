@@ -14,7 +14,7 @@ import pytest
 from server.commands.demo import SHOP, demo_settings, free_port
 from server.commands.failure import Failure
 from server.install import ROOT
-from tests.model_double import ModelDouble
+from tests.model_double import ModelDouble, Pace
 
 TIMEOUT_S = 40.0
 
@@ -30,8 +30,17 @@ async def demo(folder: Path, *arguments: str, **environ: str) -> asyncio.subproc
     )
 
 
+async def printed(process: asyncio.subprocess.Process, words: bytes) -> None:
+    """Read on until a line holds ``words``; a process that ended before fails the test."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if words in line:
+            return
+    pytest.fail(f"ended without {words!r}")
+
+
 async def test_once_ends_with_0_after_a_streamed_answer(tmp_path: Path) -> None:
-    async with ModelDouble() as double, asyncio.timeout(TIMEOUT_S):
+    async with ModelDouble(Pace(tokens_per_s=40)) as double, asyncio.timeout(TIMEOUT_S):
         process = await demo(tmp_path, "--once", FRONTDESK_MODEL__BASE_URL=double.base_url)
         out, err = await process.communicate()
     text = out.decode()
@@ -44,7 +53,7 @@ async def test_once_ends_with_0_after_a_streamed_answer(tmp_path: Path) -> None:
 async def test_a_second_start_says_how_to_sign_in_and_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with ModelDouble() as double, asyncio.timeout(TIMEOUT_S):
+        async with ModelDouble(Pace(tokens_per_s=40)) as double, asyncio.timeout(TIMEOUT_S):
             process = await demo(tmp_path, "--once", "--port", str(port), FRONTDESK_MODEL__BASE_URL=double.base_url)
             out, _ = await process.communicate()
     assert process.returncode == 0
@@ -75,19 +84,15 @@ async def test_missing_weights_are_one_cause(tmp_path: Path) -> None:
 async def test_ctrl_c_before_the_model_is_up_ends_cleanly(tmp_path: Path) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         process = await demo(tmp_path, FRONTDESK_MODEL__BASE_URL="http://127.0.0.1:9/v1")
-        assert process.stdout is not None
-        while b"server up" not in await process.stdout.readline():
-            pass
+        await printed(process, b"server up")
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 130
 
 
 async def test_without_once_it_stays_until_ctrl_c(tmp_path: Path) -> None:
-    async with ModelDouble() as double, asyncio.timeout(TIMEOUT_S):
+    async with ModelDouble(Pace(tokens_per_s=40)) as double, asyncio.timeout(TIMEOUT_S):
         process = await demo(tmp_path, FRONTDESK_MODEL__BASE_URL=double.base_url)
-        assert process.stdout is not None
-        while b"Running; Ctrl-C ends it." not in await process.stdout.readline():
-            pass
+        await printed(process, b"Running; Ctrl-C ends it.")
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
 

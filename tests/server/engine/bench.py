@@ -1,0 +1,261 @@
+"""A store with a gateway in front of it, driven commit by commit, and a model that answers from a script."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from channels.message import Inbound
+from config.settings import Settings
+from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelState, ToolSpec, Usage
+from models.prompt import PromptBudget, open_budget
+from server import lanes
+from server.engine import record
+from server.engine.breaker import Breaker
+from server.engine.record import Begun, Ending
+from server.engine.turn import TurnRunner
+from server.engine.worker import Worker
+from server.gateway import Gateway, Receipt
+from server.handoff import Handoff
+from server.hub import Hub
+from server.lanes import Lease
+from server.releases import Releases
+from server.store.contract import Row, Store, Tx, Unit
+from server.store.statements import load, parse
+from server.switch import BotSwitch
+from server.telemetry import Metrics
+from tests.places import Place
+
+LEASE_S = 10.0
+TENANT = "default"
+
+QUERIES = """
+-- name: events
+-- What was announced in a conversation, in order.
+select seq, kind, body, audience from event where conversation_id = :id order by seq;
+-- name: turns
+-- Every turn with its outcome.
+select * from turn where conversation_id = :id order by first_seq;
+-- name: drafts
+-- Every draft and how it ended.
+select first_seq, attempt, state from draft where conversation_id = :id order by first_seq, attempt;
+-- name: messages
+-- Everything said.
+select * from message where conversation_id = :id order by seq;
+-- name: lane
+-- A lane and who holds it.
+select * from lane where kind = :kind and key = :key;
+-- name: items
+-- Open and parked items of a lane.
+select i.* from item i join lane l on l.id = i.lane_id where l.kind = :kind and l.key = :key order by i.seq;
+-- name: cases
+-- Every episode.
+select * from support_case where conversation_id = :id order by opened_at, id;
+-- name: customers
+-- How many people are known.
+select (select count(*) from customer) as customers, (select count(*) from identity) as identities,
+    (select count(*) from conversation) as conversations;
+-- name: ratings
+-- Every rating of a message.
+select * from feedback where message_id = :id order by giver_kind, giver_id;
+-- name: schedules
+-- What is due when.
+select * from schedule order by name;
+-- name: aliases
+-- What an alias names, and since when.
+select * from release_alias;
+-- name: steal
+-- Another worker took the lane after its lease ran out.
+update lane set holder = 'somebody-else', lease_epoch = lease_epoch + 1 where kind = 'in' and key = :key;
+-- name: expire
+-- A lease runs out.
+update lane set ready_at = 0 where kind = 'in' and key = :key;
+-- name: write_release
+-- Any text as a release's body.
+update release set body = :body where id = :id;
+"""
+
+for dialect in ("sqlite", "postgresql"):
+    load(dialect).update(parse("bench", QUERIES, dialect))
+
+
+def inbound(conversation: str = "c1", text: str = "hello", external: str = "", **more: Any) -> Inbound:
+    """A customer's message on the web; equal conversations are one visitor."""
+    fields: dict[str, Any] = {
+        "channel": "web",
+        "account": "default",
+        "address": f"visitor-{conversation}",
+        "external_id": external or f"{conversation}:{next(_numbers)}",
+        "text": text,
+        "sent_at": 0.0,
+        "conversation_id": conversation,
+        "profile": {"locale": "en"},
+    }
+    return Inbound(**fields | more)
+
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Bench:
+    """One process's store with what stands around it."""
+
+    store: Store
+    settings: Settings
+    metrics: Metrics = field(default_factory=Metrics)
+    gateway: Gateway = field(init=False)
+    handoff: Handoff = field(init=False)
+    releases: Releases = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gateway = Gateway(self.store, self.settings, self.metrics)
+        self.handoff = Handoff(self.store)
+        self.releases = Releases(self.store, self.settings, "template")
+
+    async def say(self, conversation: str = "c1", text: str = "hello", external: str = "", **more: Any) -> Receipt:
+        return await self.gateway.accept(inbound(conversation, text, external, **more))
+
+    async def write(self, unit: Unit[Any]) -> Any:
+        return await self.store.write(unit)
+
+    async def take(self, limit: int = 1) -> list[Lease]:
+        return await self.store.write(lambda tx: lanes.take(tx, "in", limit, LEASE_S, self.store.worker_id))
+
+    async def take_one(self) -> Lease:
+        (lease,) = await self.take()
+        return lease
+
+    async def begin(self, lease: Lease, release: str = "r1") -> Begun:
+        return await self.store.write(lambda tx: record.begin(tx, lease, LEASE_S, release))
+
+    async def end(self, lease: Lease, ending: Ending) -> str | None:
+        return await self.store.write(lambda tx: record.end(tx, lease, ending))
+
+    async def rows(self, query: str, **values: Any) -> Sequence[Row]:
+        return await self.store.rows(f"bench.{query}", **values)
+
+    async def row(self, query: str, **values: Any) -> Row:
+        row = await self.store.row(f"bench.{query}", **values)
+        assert row is not None
+        return row
+
+    async def conversation(self, conversation: str = "c1") -> Row:
+        row = await self.store.row("conversations.read", id=conversation)
+        assert row is not None
+        return row
+
+    async def events(self, kind: str = "", conversation: str = "c1") -> list[dict[str, Any]]:
+        rows = await self.rows("events", id=conversation)
+        return [json.loads(row["body"]) for row in rows if not kind or row["kind"] == kind]
+
+    async def said(self, role: str, conversation: str = "c1") -> list[str]:
+        return [row["text"] for row in await self.rows("messages", id=conversation) if row["role"] == role]
+
+
+def settings_for(folder: Path, **sections: Any) -> Settings:
+    """Settings of tests that wait for nothing."""
+    engine = {"settle_s": 0.0, "delta_interval_s": 0.02, "retry_base_s": 0.02} | sections.pop("engine", {})
+    return Settings.model_validate({"data_dir": str(folder), "tenant": TENANT, "engine": engine} | sections)
+
+
+@asynccontextmanager
+async def bench(place: Place, folder: Path, *, real_clock: bool = False, **sections: Any) -> AsyncIterator[Bench]:
+    """A bench on a place; ``real_clock`` for whatever runs by itself."""
+    async with place.open(real_clock=real_clock) as store:
+        yield Bench(store, settings_for(folder, **sections))
+
+
+class ScriptedLLM:
+    """Answers with the next thing of its script: text, an error to raise, or a function that streams itself."""
+
+    def __init__(self, *script: str | Exception | Callable[[], AsyncIterator[Delta]]) -> None:
+        self.script: deque[str | Exception | Callable[[], AsyncIterator[Delta]]] = deque(script)
+        self.asked: list[str] = []
+        self._budget = open_budget(None, 2_048)
+
+    @property
+    def budget(self) -> PromptBudget:
+        return self._budget
+
+    async def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str,
+        decoding: Decoding,
+        deadlines: Deadlines,
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: str | None = None,
+    ) -> AsyncIterator[Delta]:
+        self.asked.append(messages[-1].content)
+        step = self.script.popleft() if len(self.script) > 1 else self.script[0]
+        if isinstance(step, Exception):
+            raise step
+        if callable(step):
+            async for delta in step():
+                yield delta
+            return
+        for word in step.split(" "):
+            yield Delta(text=f"{word} ")
+        yield Delta(finish_reason="stop", usage=Usage(5, len(step.split(" "))))
+
+
+def slowly(gate: asyncio.Event, *words: str) -> Callable[[], AsyncIterator[Delta]]:
+    """A stream that says its first words and goes on only when the gate opens."""
+
+    async def stream() -> AsyncIterator[Delta]:
+        for word in words:
+            yield Delta(text=f"{word} ")
+        await gate.wait()
+        yield Delta(text="end", finish_reason="stop")
+
+    return stream
+
+
+@dataclass
+class Desk(Bench):
+    """A bench with a worker of its own; ``state`` is what the worker is told of the model."""
+
+    llm: ScriptedLLM = field(default_factory=lambda: ScriptedLLM("yes"))
+    state: ModelState = ModelState.READY
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        engine = self.settings.engine
+        self.hub = Hub(self.store, interval_s=engine.delta_interval_s)
+        self.switch = BotSwitch(self.store, self.settings.tenant)
+        self.breaker = Breaker(failures=engine.breaker_failures, pause_s=engine.breaker_pause_s, clock=lambda: 0.0)
+        self.runner = TurnRunner(
+            self.store, self.llm, self.hub, self.releases, self.switch, self.breaker, self.metrics, self.settings
+        )
+        self.worker = Worker(
+            self.store, self.hub, self.runner, self.switch, self.metrics, self.settings, lambda: self.state
+        )
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        await self.releases.publish_configured()
+        async with self.hub.running(), self.switch.running(), self.worker.running():
+            yield
+
+    async def turns(self, count: int = 1, conversation: str = "c1", timeout_s: float = 10.0) -> Sequence[Row]:
+        """The turns of a conversation once there are so many."""
+        async with asyncio.timeout(timeout_s):
+            while len(rows := await self.rows("turns", id=conversation)) < count:
+                await asyncio.sleep(0.01)
+        return rows
+
+
+@asynccontextmanager
+async def desk(place: Place, folder: Path, *script: Any, **sections: Any) -> AsyncIterator[Desk]:
+    """A desk on the real clock with a scripted model; its worker runs within :meth:`Desk.working`."""
+    async with place.open(real_clock=True) as store:
+        yield Desk(store, settings_for(folder, **sections), llm=ScriptedLLM(*(script or ("yes",))))
