@@ -189,6 +189,7 @@ def build(settings: Settings, *, role: str = "all", store: Store | None = None) 
     app[STORE] = parts.store
     app[METRICS] = parts.metrics
     install(app, parts.routes(), parts.gate())
+    app.on_response_prepare.append(parts.web.share)
     for running in parts.resources():
         app.cleanup_ctx.append(_paired(running))
 

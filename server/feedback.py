@@ -27,7 +27,7 @@ class Feedback:
         reason: str | None = None,
         comment: str | None = None,
     ) -> None:
-        """Rate a message ``up`` or ``down``, or withdraw with None; ``giver`` is (kind, id). Raises NotFound, Refused."""
+        """Rate a message up or down, or withdraw with None; ``giver`` is (kind, id). Raises NotFound, Refused."""
 
         async def unit(tx: Tx) -> None:
             timeline = await lock(tx, conversation_id)

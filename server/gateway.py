@@ -26,7 +26,7 @@ class Receipt:
     duplicate: bool
 
 
-class _Elsewhere(Exception):  # noqa: N818 - a signal inside this module, not an error of anybody
+class _Elsewhere(Exception):
     """The address belongs to another conversation than the caller thinks; carries that one's id."""
 
 

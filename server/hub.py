@@ -18,7 +18,10 @@ from typing import NamedTuple
 
 from server.store.contract import Store, StoreError
 
-BATCH_CHARACTERS = 500  # of draft text per notification: 12 bytes each at most when escaped, 7,000 are allowed in all
+BATCH_CHARACTERS = 6_000  # of draft text per notification, halved until they fit into BATCH_BYTES
+BATCH_BYTES = 6_500  # of escaped text: with the ids around it below the 7,000 allowed
+BURST = 8  # notifications in a row: a Unix socket queues 10 before it drops any
+BREATH_S = 0.002  # after a burst, for the others to read
 KEPT_DRAFTS = 2_000  # of other workers' texts; the oldest is forgotten first and asked for again when needed
 
 
@@ -82,6 +85,7 @@ class Hub:
         self._drafts: OrderedDict[str, Draft] = OrderedDict()
         self._dirty: set[str] = set()
         self._pending = asyncio.Event()
+        self._published = 0
         self.model_state = "loading"
 
     @asynccontextmanager
@@ -223,11 +227,27 @@ class Hub:
 
     async def _send(self, draft: Draft) -> None:
         while draft.sent < len(draft.text):
-            text = draft.text[draft.sent : draft.sent + BATCH_CHARACTERS]
+            text = _piece(draft.text, draft.sent)
             batch = _Batch(self._store.worker_id, draft.conversation_id, draft.turn, draft.attempt, draft.sent, text)
             draft.sent += len(text)
             with suppress(StoreError):
-                await self._store.publish("draft", json.dumps(batch))
+                await self._store.publish("draft", _dumped(batch))
+            self._published += 1
+            if self._published % BURST == 0:
+                await asyncio.sleep(BREATH_S)
+
+
+def _dumped(value: object) -> str:
+    """JSON as short as it gets; half a surrogate pair becomes a question mark, so that characters keep their count."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _piece(text: str, start: int) -> str:
+    """As much of the text from ``start`` on as one notification can hold; at least one character."""
+    size = BATCH_CHARACTERS
+    while len(_dumped(text[start : start + size]).encode()) > BATCH_BYTES:
+        size //= 2
+    return text[start : start + size]
 
 
 def _read(payload: str) -> _Batch | None:

@@ -55,7 +55,7 @@ class Jobs:
             try:
                 await self.step()
             except StoreError as error:
-                log.warning("scheduler_waits", error=type(error).__name__)
+                log.warning("scheduler_waits", error=type(error).__name__, reason=str(error))
             except Exception:
                 log.exception("scheduler_step_failed")
             await asyncio.sleep(STEP_S)

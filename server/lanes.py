@@ -92,18 +92,26 @@ async def take(tx: Tx, kind: str, limit: int, lease_s: float, holder: str) -> li
 
     A lane whose lease ran out is taken again; that counts as a lost lease of its head.
     """
-    rows = await tx.rows("lanes.take", kind=kind, limit=limit, lease_s=lease_s, holder=holder, items=ITEMS_PER_TAKE)
-    rows = sorted(rows, key=lambda row: (row["priority_at"], row["id"]))
-    return [_lease(row, kind, holder) for row in rows]
+    rows = await tx.rows("lanes.take", kind=kind, limit=limit, lease_s=lease_s, holder=holder)
+    if not rows:
+        return []
+    taken = json.dumps([{"id": row["id"], "done": row["done"], "lost": row["lost"]} for row in rows])
+    items: dict[str, list[Item]] = {row["id"]: [] for row in rows}
+    for row in await tx.rows("lanes.open_items", lanes=taken, items=ITEMS_PER_TAKE):
+        items[row["lane_id"]].append(_item(row))
+    return [
+        Lease(
+            row["id"], row["tenant"], kind, row["key"], holder, row["lease_epoch"], row["done"] + 1, row["tail"],
+            tuple(items[row["id"]]),
+        )
+        for row in sorted(rows, key=lambda row: (row["priority_at"], row["id"]))
+    ]  # fmt: skip
 
 
 async def items_since(source: Reads, lane_id: str, after_seq: int, limit: int = ITEMS_PER_TAKE) -> list[Item]:
     """Items of a lane after a number, oldest first: what joined the lane while a lease was worked on."""
     rows = await source.rows("lanes.items_since", lane_id=lane_id, after_seq=after_seq, limit=limit)
-    return [
-        Item(row["seq"], json.loads(row["body"]), row["created_at"], row["attempts"], row["errors"], row["lost_leases"])
-        for row in rows
-    ]
+    return [_item(row) for row in rows]
 
 
 async def ack(tx: Tx, lease: Lease, upto_seq: int, *, saw_tail: int | None = None) -> None:
@@ -196,12 +204,9 @@ async def stats(source: Reads, now_s: float) -> dict[str, LaneCounts]:
     return counts
 
 
-def _lease(row: Row, kind: str, holder: str) -> Lease:
-    items = tuple(
-        Item(seq, json.loads(body), *counters) for seq, body, *counters in sorted(json.loads(row["items"] or "[]"))
-    )
-    return Lease(
-        row["id"], row["tenant"], kind, row["key"], holder, row["lease_epoch"], row["done"] + 1, row["tail"], items
+def _item(row: Row) -> Item:
+    return Item(
+        row["seq"], json.loads(row["body"]), row["created_at"], row["attempts"], row["errors"], row["lost_leases"]
     )
 
 

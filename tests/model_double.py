@@ -183,21 +183,10 @@ class ModelDouble:
         return web.json_response({})
 
     async def _get_stats(self, _: web.Request) -> web.Response:
-        stats = self.stats
-        return web.json_response(
-            {
-                "requests": stats.requests,
-                "answered": stats.answered,
-                "concurrent": stats.concurrent,
-                "max_concurrent": stats.max_concurrent,
-                "cancelled": stats.cancelled,
-                "connections": stats.connections,
-                "faults": stats.faults,
-                "adapters": stats.adapters,
-                "last_user_messages": stats.last_user_messages,
-                "prompts": list(stats.prompts),
-            }
-        )
+        stats = asdict(self.stats)
+        prompts = list(stats.pop("prompts"))
+        seen = {"last_user_messages": self.stats.last_user_messages, "prompts": prompts}
+        return web.json_response({**stats, **seen})
 
     # --- the model server ------------------------------------------------------------------------------------------
 

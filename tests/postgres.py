@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -20,6 +21,7 @@ from server.store.postgres import migrate_database
 
 TEMPLATE = "frontdesk_template"
 START_S = 30
+PREFIX = "desk-pg-"
 
 
 def available() -> bool:
@@ -117,7 +119,9 @@ def cluster() -> Iterator[Cluster]:
     """A running server in a new temporary folder."""
     programs = bindir()
     assert programs is not None
-    folder = Path(tempfile.mkdtemp(prefix="desk-pg-"))
+    _sweep(programs)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    (folder / "owner").write_text(str(os.getpid()))
     server = Cluster(folder, programs)
     try:
         server.create()
@@ -128,3 +132,13 @@ def cluster() -> Iterator[Cluster]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(programs: Path) -> None:
+    """Stop and remove clusters whose test process was killed before it could."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/owner"):
+        if not Path(f"/proc/{owner.read_text()}").exists():
+            server = Cluster(owner.parent, programs)
+            with contextlib.suppress(RuntimeError):  # it may be stopped already
+                server.stop("immediate")
+            shutil.rmtree(owner.parent, ignore_errors=True)

@@ -31,6 +31,11 @@ from server.timeline import lock, state_of
 
 SNAPSHOT_MESSAGES = 100
 DAY_S = 86_400
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Max-Age": "600",  # seconds
+}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -100,7 +105,7 @@ class WebApi:
     def routes(self) -> list[Route]:
         """Every address of the web channel."""
         one = "/web/conversations/{id}"
-        return [
+        table = [
             Route("POST", "/web/session", self.session, Role.PUBLIC, "Begin or refresh a visitor's session",
                   body=SessionBody),
             Route("POST", "/web/session/end", self.end, Role.VISITOR, "Sign the visitor out"),
@@ -111,6 +116,28 @@ class WebApi:
             Route("POST", f"{one}/stop", self.stop, Role.VISITOR, "Stop the answer being written"),
             Route("GET", f"{one}/events", self.events, Role.VISITOR, "Follow the conversation (server-sent events)"),
         ]  # fmt: skip
+        asked = sorted({route.path for route in table})
+        summary = "Which sites' own pages may call this"
+        return table + [Route("OPTIONS", path, self.preflight, Role.PUBLIC, summary) for path in asked]
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """204 for a listed site, 403 for every other page; the frame itself is same-origin and never asks."""
+        if not self._shared_with(request):
+            raise Problem(403, "Origin not allowed", "This site is not in channels.web.allowed_origins.")
+        return web.Response(status=204, headers=PREFLIGHT)
+
+    async def share(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let pages of listed sites read the answers: echo a listed origin, never another (runs before each head)."""
+        if request.path.startswith(("/web/session", "/web/conversations/")):
+            response.headers["Vary"] = "Origin"
+            if self._shared_with(request):
+                response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+
+    def _shared_with(self, request: web.Request) -> bool:
+        origin = request.headers.get("Origin")
+        sites = (channel.settings.allowed_origins for channel in self._channels.values() if channel.settings.enabled)
+        return any(origin in allowed for allowed in sites)
 
     async def close_streams(self) -> None:
         """End every event stream with ``resume``, so that its reader comes back to another process."""
@@ -314,7 +341,10 @@ class WebApi:
         if not self._settings.http.public_url and request.url.host in {*LOOPBACK, self._settings.http.host}:
             own = origin_of(str(request.url))  # a laptop without a public URL: the page it serves itself
         if not channel.origin_allowed(request.headers.get("Origin"), own):
-            detail = "This site may not use the chat; an admin adds it to channels.web.allowed_origins."
+            detail = (
+                "This site may not use the chat; an admin adds it to channels.web.allowed_origins, or sets http.public_url "
+                "when this is the desk's own page."
+            )
             raise Problem(403, "Origin not allowed", detail)
 
     @staticmethod

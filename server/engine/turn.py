@@ -199,6 +199,8 @@ class TurnRunner:
                 task.result()
         except ModelError as error:
             return error
+        except record.OwnerChanged:  # claimed between the look at the state and the draft's opening
+            control.interrupt(Interrupt.OWNER)
         finally:
             if progress.draft is not None:
                 self._hub.end(progress.draft)
@@ -219,7 +221,10 @@ class TurnRunner:
                     await self._take_in(context, lease, progress, delta, opening)
             progress.begun = await opening
         finally:
-            opening.cancel()
+            # never left behind: on PostgreSQL an opening that is still on its way could commit after the next one
+            await asyncio.wait({opening})
+            if not opening.cancelled():
+                opening.exception()  # looked at: whoever needed the draft has raised it already
 
     async def _take_in(
         self, context: Context, lease: Lease, progress: Progress, delta: Delta, opening: asyncio.Task[Begun]

@@ -103,7 +103,7 @@ class Worker:
             try:
                 await step()
             except StoreError as error:
-                log.warning("store_away", loop=name, error=type(error).__name__)
+                log.warning("store_away", loop=name, error=type(error).__name__, reason=str(error))
                 await asyncio.sleep(AWAY_PAUSE_S)
             except Exception:
                 log.exception("worker_step_failed", loop=name)
@@ -139,8 +139,9 @@ class Worker:
         except Fenced as error:
             log.info("turn_fenced", conversation=lease.key, why=str(error))
         except StoreError as error:
-            # the commit's fate is unknown: the lease runs out and whoever takes the lane next sees what is stored
-            log.warning("turn_left", conversation=lease.key, error=type(error).__name__)
+            # the commit's fate is unknown: whoever takes the lane next sees what is stored
+            log.warning("turn_left", conversation=lease.key, error=type(error).__name__, reason=str(error))
+            await self._let_go(lease)
         except ConversationError as error:
             await self._give_back(lease, error)
         except Exception as error:
@@ -151,6 +152,19 @@ class Worker:
                 del self._running[lease.key]
             self._wake.set()
 
+    async def _let_go(self, lease: Lease) -> None:
+        """Free the lane as soon as the database answers again, instead of waiting for the lease to run out."""
+        until = time.monotonic() + self._engine.lease_s
+        while time.monotonic() < until:
+            await asyncio.sleep(AWAY_PAUSE_S)
+            try:
+                await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
+            except Fenced:
+                return
+            except StoreError:
+                continue
+            return
+
     async def _give_back(self, lease: Lease, error: Exception) -> None:
         delay_s = self._engine.retry_base_s * 2 ** min(lease.items[0].errors, 6)
         log.warning("turn_retried", conversation=lease.key, error=type(error).__name__, delay_s=delay_s)
@@ -158,15 +172,16 @@ class Worker:
             await self._store.write(lambda tx: lanes.nack(tx, lease, delay_s, error=True), order=lease.key)
 
     async def _beat(self) -> None:
-        held = [(lease, control) for lease, control, _ in self._running.values()]
-        for lease, control in held:
-            try:
-                beat = partial(lanes.beat, lease=lease, lease_s=self._engine.lease_s)
-                await self._store.write(beat, order=lease.key, independent=True)
-            except Fenced:
-                if self._running.get(lease.key, (None,))[0] is lease:
-                    log.info("lease_lost", conversation=lease.key)
-                    control.interrupt(Interrupt.LOST)
+        await asyncio.gather(*(self._keep(lease, control) for lease, control, _ in list(self._running.values())))
+
+    async def _keep(self, lease: Lease, control: Control) -> None:
+        try:
+            await self._store.write(partial(lanes.beat, lease=lease, lease_s=self._engine.lease_s), order=lease.key)
+        except Fenced:
+            held = self._running.get(lease.key)
+            if held is not None and held[0] is lease:
+                log.info("lease_lost", conversation=lease.key)
+                control.interrupt(Interrupt.LOST)
 
     async def _reap(self) -> None:
         freed = await lanes.reap(self._store)

@@ -89,7 +89,7 @@ async def _strace(pids: list[int], output: Path) -> AsyncIterator[None]:
     which = [part for pid in pids for part in ("-p", str(pid))]
     process = await asyncio.create_subprocess_exec(
         "strace", "-f", "-qq", "-y", "-s", TEXT_BYTES, "-e", f"trace={SYSCALLS}", "-e", "signal=none",
-        "-o", str(output), *which, stdin=subprocess.DEVNULL, 
+        "-o", str(output), *which, stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip  # what it says: a connection that ended just now is no process any more
     try:

@@ -54,6 +54,14 @@ async def test_v02_origins(tmp_path: Path) -> None:
         )
         assert session.status == 403
         assert session.headers["Content-Type"].startswith("application/problem+json")
+        assert "Access-Control-Allow-Origin" not in session.headers
+        asked = await service.http.options(f"{visitor.url}/messages", headers={"Origin": SHOP})
+        assert asked.status == 204
+        assert asked.headers["Access-Control-Allow-Origin"] == SHOP
+        assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+        refused = await service.http.options(f"{visitor.url}/messages", headers={"Origin": "https://evil.example"})
+        assert refused.status == 403
+        assert "Access-Control-Allow-Origin" not in refused.headers
 
 
 async def test_v03_somebody_elses_conversation_does_not_exist(store_url: str, tmp_path: Path) -> None:

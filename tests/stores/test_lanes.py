@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -249,3 +250,32 @@ async def test_a_schedule_that_is_off_or_nonsense(place: Place, store: Store):
     assert await store.write(lambda tx: lanes.due(tx, tx.now_s)) == []
     with pytest.raises(ValueError, match="five fields"):
         await store.write(lambda tx: lanes.put_schedule(tx, "shop", "x", "every now and then", {}))
+
+
+async def test_a_lease_never_lacks_an_item_its_tail_counts(place: Place):
+    """Puts and takes of two processes meet on the same lanes; every lease must hold all items up to its tail."""
+    async with place.open() as one, place.open() as two:
+        answered: list[tuple[str, int]] = []
+        done = asyncio.Event()
+
+        async def customer(store: Store, number: int) -> None:
+            for _ in range(30):
+                await put(store, f"c{number % 3}", number)
+
+        async def worker(store: Store) -> None:
+            while True:
+                last = done.is_set()
+                leases = await take(store, holder=store.worker_id)
+                for lease in leases:
+                    assert [item.seq for item in lease.items] == list(range(lease.first_seq, lease.tail + 1))
+                    assert lease.head.attempts == 1
+                    await store.write(partial(lanes.ack, lease=lease, upto_seq=lease.tail))
+                    answered.extend((lease.key, item.seq) for item in lease.items)
+                if last and not leases:
+                    return
+
+        workers = asyncio.gather(*[worker(store) for store in (one, two, one, two)])
+        await asyncio.gather(*[customer(store, number) for number in range(4) for store in (one, two)])
+        done.set()
+        await workers
+        assert len(answered) == len(set(answered)) == 8 * 30
