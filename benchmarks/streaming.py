@@ -98,7 +98,9 @@ class Stream:
 
 def question() -> str:
     """A question nobody asked before, always of about as many tokens, that asks for a long answer."""
-    return f"Ticket {random.randrange(10**7, 10**8)}: write a long story about a small shop by the sea and its customers."
+    return (
+        f"Ticket {random.randrange(10**7, 10**8)}: write a long story about a small shop by the sea and its customers."
+    )
 
 
 async def direct(upstream: Upstream, session: aiohttp.ClientSession, streams: int) -> Outcome:
@@ -193,7 +195,10 @@ async def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Every figure: ``{streams: {direct: [Outcome], frontdesk: [Outcome]}}``."""
     results: dict[str, Any] = {}
     with folder() as where:
-        async with upstream(asked, where) as model, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with (
+            upstream(asked, where) as model,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        ):
             settings = {
                 "MODEL__BASE_URL": model.base_url,
                 "MODEL__API_KEY": model.key,

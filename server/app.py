@@ -81,6 +81,7 @@ class Parts:
         self.role = role
         self.metrics = Metrics()
         self.store = store or open_store(settings.store_url, settings.store)
+        self.store.on_group = self.metrics.committed
         self.keys = InstallationKeys(self.store)
         self.hub = Hub(self.store, interval_s=settings.engine.delta_interval_s)
         self.switch = BotSwitch(self.store, settings.tenant)

@@ -129,6 +129,12 @@ class Metrics:
             "frontdesk_http_request_seconds", "Duration of a request, streams excluded", ["route"]
         )
 
+    def committed(self, units: int, seconds: float, result: str) -> None:
+        """Note one grouped commit; any thread may call it."""
+        self.commits.labels(result).inc()
+        self.commit_units.observe(units)
+        self.commit_seconds.observe(seconds)
+
     def render(self) -> tuple[bytes, str]:
         """The exposition text and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST

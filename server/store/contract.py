@@ -86,11 +86,18 @@ class Tx(Protocol):
 Unit = Callable[[Tx], Awaitable[T]]
 Listener = Callable[[str, str], None]  # (topic, payload), called in the event loop; must not block
 
+GroupListener = Callable[[int, float, str], None]  # units, seconds, committed | failed; may run in another thread
+
+
+def ignore_group(_units: int, _seconds: float, _result: str) -> None:
+    """The listener of a store that nobody watches."""
+
 
 class Store(Protocol):
     """A database with grouped commits; open with ``async with store.running():``."""
 
     dialect: str  # "sqlite" | "postgresql"
+    on_group: GroupListener  # told of each grouped commit, for metrics
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Connect, migrate under a lock, start the committer; on exit drain and close."""

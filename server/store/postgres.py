@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,16 @@ import structlog
 from config.settings import StoreSettings
 from server.store import migrate, postgres_tools
 from server.store.clock import Clock, DatabaseClock
-from server.store.contract import Listener, Row, StoreError, StoreUnavailable, Unit, Value
+from server.store.contract import (
+    GroupListener,
+    Listener,
+    Row,
+    StoreError,
+    StoreUnavailable,
+    Unit,
+    Value,
+    ignore_group,
+)
 from server.store.group import Entry, GroupLost, run_group, settle
 from server.store.notices import Topics, check_size
 from server.store.postgres_session import AWAY, UNIT_SETTINGS, Connection, PostgresSession, connect, explain, find
@@ -53,6 +63,7 @@ class PostgresStore:
         self._open = False
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._statements = load("postgresql")
+        self.on_group: GroupListener = ignore_group
 
     @property
     def worker_id(self) -> str:
@@ -202,13 +213,16 @@ class PostgresStore:
     async def _commit(self, session: PostgresSession | None, entries: list[Entry]) -> PostgresSession | None:
         entries.sort(key=lambda entry: entry.order)
         notices: list[tuple[str, str]] = []
+        started = time.perf_counter()
         try:
             if session is None or session.connection.is_closed():
                 connection = await connect(self._url, self._settings.timeout_s, UNIT_SETTINGS)
                 session = PostgresSession(connection, self._clock)
             notices = await run_group(session, entries, self._clock)
+            self.on_group(len(entries), time.perf_counter() - started, "committed")
         except GroupLost as error:
             log.warning("group_failed", units=len(entries), error=str(error))
+            self.on_group(len(entries), time.perf_counter() - started, "failed")
             _drop(session, entries, str(error))
         except Exception as error:  # the committer must outlive any fault of one group
             log.exception("group_crashed", units=len(entries))

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,7 +18,16 @@ import structlog
 from config.settings import StoreSettings
 from server.store import migrate
 from server.store.clock import Clock, HostClock
-from server.store.contract import Listener, Row, StoreError, StoreUnavailable, Unit, Value
+from server.store.contract import (
+    GroupListener,
+    Listener,
+    Row,
+    StoreError,
+    StoreUnavailable,
+    Unit,
+    Value,
+    ignore_group,
+)
 from server.store.group import Entry, GroupLost, run_group, settle
 from server.store.notices import Topics, check_size
 from server.store.presence import Bus, Presence, new_worker_id
@@ -51,6 +61,7 @@ class SqliteStore:
         self._opened: list[sqlite3.Connection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._statements = load("sqlite")
+        self.on_group: GroupListener = ignore_group
 
     @property
     def worker_id(self) -> str:
@@ -194,10 +205,13 @@ class SqliteStore:
     def _commit(self, session: SqliteSession, entries: list[Entry]) -> None:
         entries.sort(key=lambda entry: entry.order)
         notices: list[tuple[str, str]] = []
+        started = time.perf_counter()
         try:
             notices = drive(run_group(session, entries, self._clock))
+            self.on_group(len(entries), time.perf_counter() - started, "committed")
         except GroupLost as error:
             log.warning("group_failed", units=len(entries), error=str(error))
+            self.on_group(len(entries), time.perf_counter() - started, "failed")
             for entry in entries:
                 entry.error = StoreUnavailable(str(error))
         except Exception as error:  # the writer must outlive any fault of one group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -25,6 +26,15 @@ READY_WITHIN_S = 60.0  # a start that takes longer is a failure of the drill its
 POLL_S = 0.02
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LAYOUTS = {"joined": ("all",), "split": ("gateway", "worker-1", "worker-2"), "gateway": ("gateway",)}
+
+
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: a drill that is killed leaves nothing behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Died(RuntimeError):
@@ -132,7 +142,7 @@ class Deployment:
             node.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self.entry, "serve", "--role", node.role,
                 cwd=ROOT, env=self.environment(node, crash), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_end_with_parent,
             )  # fmt: skip
 
     async def ready(self, node: Node) -> Start:
@@ -184,6 +194,7 @@ async def model_server(*, tokens_per_s: float = 40.0, first_token_s: float = 0.1
         sys.executable, "-m", "tests.model_double", "--port", "0",
         "--tokens-per-s", str(tokens_per_s), "--first-token-s", str(first_token_s),
         cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+        preexec_fn=_end_with_parent,
     )  # fmt: skip
     assert process.stdout is not None
     try:

@@ -171,10 +171,11 @@ async def test_20_kb_of_any_letter_fit_into_notifications(place: Place, letter: 
     async with processes(place) as (one, two):
         draft = one.hub.begin("c1", "c1:1", 1)
         one.hub.append(draft, letter * (20_000 // size))
-        await until(lambda: told(two, draft.text))
+        shown = draft.text.encode("utf-8", "replace").decode()  # half a surrogate pair is a question mark elsewhere
+        await until(lambda: told(two, shown))
         assert max(len(payload.encode()) for payload in two.heard) <= MAX_NOTICE_BYTES
         one.hub.append(draft, "and on")
-        await until(lambda: told(two, draft.text))
+        await until(lambda: told(two, f"{shown}and on"))
 
 
 async def test_a_late_joiner_asks_and_gets_all(place: Place):

@@ -71,6 +71,9 @@ select * from schedule order by name;
 -- name: aliases
 -- What an alias names, and since when.
 select * from release_alias;
+-- name: forget_conversation
+-- A conversation without messages disappears, its customer stays.
+delete from conversation where id = :id;
 -- name: steal
 -- Another worker took the lane after its lease ran out.
 update lane set holder = 'somebody-else', lease_epoch = lease_epoch + 1 where kind = 'in' and key = :key;

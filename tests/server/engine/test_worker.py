@@ -42,14 +42,14 @@ async def test_a_message_becomes_an_answer(place: Place, tmp_path: Path):
 
 
 async def test_an_unexpected_error_is_counted_and_the_message_parked_at_last(place: Place, tmp_path: Path):
-    engine = {"max_errors": 3, "retry_base_s": 0.01}
+    engine = {"max_errors": 2, "retry_base_s": 0.01}
     async with desk(place, tmp_path, RuntimeError("a bug"), engine=engine) as one, one.working():
         await one.say(text="poison")
         (turn,) = await one.turns()
         assert (turn["outcome"], turn["reason"]) == ("handed_over", "parked: errors")
         (item,) = await one.rows("items", kind="in", key="c1")
-        assert (item["errors"], item["dead"]) == (3, "errors")
-        assert one.llm.asked == ["poison"] * 3
+        assert (item["errors"], item["dead"]) == (2, "errors")
+        assert one.llm.asked == ["poison"] * 2
         assert len(await one.said("notice")) == 1
         row = await one.conversation()
         assert (row["status"], row["reason"]) == ("waiting", "repeated_failure")
