@@ -4,7 +4,7 @@
 
 Modes: ``closed`` (each of ``--connections`` sends its next message when the last was acknowledged), ``open`` (a fixed
 ``--rate``; latency counts from the moment a message was due, so a stall is not hidden), ``drain`` (``--messages`` of
-as many visitors, then wait until every turn has ended). Prints one JSON object; CPU is the server's, of the window only.
+as many visitors, then wait until every turn has ended). Prints one JSON object; CPU is the server's, of the window.
 """
 
 from __future__ import annotations

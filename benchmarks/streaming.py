@@ -235,13 +235,10 @@ def _brief(outcome: Outcome) -> str:
 def report(results: dict[str, Any], asked: argparse.Namespace) -> str:
     """The table as Markdown; medians over rounds (first token: over all streams of all rounds)."""
     what = "the paced double" if asked.double else f"vLLM, {ModelSettings().name}, answers of {asked.tokens} tokens"
-    lines = [
-        f"Machine: {machine()}. Model: {what}.",
-        "",
-        "| streams | first token p50 ms direct | through frontdesk | added ms p50 | p99 direct / through |"
-        " tokens/s direct | through frontdesk | ratio | targets |",
-        "|---" * 9 + "|",
-    ]
+    columns = ["streams", "first token p50 ms direct", "through frontdesk", "added ms p50", "p99 direct / through"]
+    columns += ["tokens/s direct", "through frontdesk", "ratio", "targets"]
+    lines = [f"Machine: {machine()}. Model: {what}.", ""]
+    lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for streams, ways in results.items():
         first = {way: [ms for outcome in ways[way] for ms in outcome.first_ms] for way in ways}
         p50 = {way: statistics.median(values) for way, values in first.items()}

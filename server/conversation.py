@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
 
 class ConversationError(Exception):
@@ -142,6 +143,8 @@ def apply(state: State, event: Event) -> State:
         case ModelReturned():
             waited_for_model = state.status is Status.WAITING and state.reason == Reason.MODEL_DOWN
             return State(Status.BOT, owner_epoch=state.owner_epoch) if waited_for_model else state
+        case _:
+            assert_never(event)
 
 
 def _ask(state: State, reason: Reason, at_s: float) -> State:

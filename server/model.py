@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from config.settings import Settings
+from config.settings import ModelSettings, Settings
 from models import weights
 from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelState, ModelUnavailable, ToolSpec
 from models.prompt import PromptBudget, open_budget
@@ -20,16 +20,22 @@ from server.telemetry import Metrics
 
 log = structlog.get_logger()
 
+Launch = Callable[[ModelSettings, Path, Path, Callable[[ModelState], None]], ModelProcess]
+
 REMOTE_POLL_S = 0.5  # while a URL has not answered yet
 WEIGHTS_RETRY_S = 30.0
 
 
 class Model:
-    """Implements ``models.chat.LLM``; ``state`` says whether turns may be dispatched."""
+    """Implements ``models.chat.LLM``; ``state`` says whether turns may be dispatched.
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    ``launch`` makes the child's process from model settings, weights folder, log file and a listener for its states.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, launch: Launch = ModelProcess) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._launch = launch
         self._client: VLLM | None = None
         self._process: ModelProcess | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -94,7 +100,11 @@ class Model:
     async def _find_remote(self) -> None:
         model = self._settings.model
         self._client = VLLM(model.base_url, model.api_key.get_secret_value())
-        found = weights.find(model)
+        try:
+            found = weights.find(model)
+        except weights.WeightsError as error:  # a remote model needs no weights here, only its tokenizer helps
+            log.warning("tokenizer_incomplete", error=str(error))
+            found = None
         self._use_tokenizer(found.folder if found else model.path)
         self.progress = f"waiting for {model.base_url}"
         deadline = time.monotonic() + model.load_timeout_s
@@ -119,7 +129,7 @@ class Model:
         self._use_tokenizer(found.folder)
         self.progress = "vLLM is starting"
         log_path = self._settings.data_dir / "vllm.log"
-        self._process = ModelProcess(self._settings.model, found.folder, log_path, self._on_child)
+        self._process = self._launch(self._settings.model, found.folder, log_path, self._on_child)
         self._client = self._process.client
         self._set(ModelState.LOADING)
         await self._process.start()
@@ -132,7 +142,7 @@ class Model:
             state = ModelState.DOWN
         if state is ModelState.DOWN and self.state is not ModelState.DOWN:
             self._metrics.child_restarts.labels("vllm").inc()
-        self.progress = "vLLM is restarting" if restarted else "vLLM is starting"
+        self.progress = "vLLM is restarting" if restarted or state is ModelState.DOWN else "vLLM is starting"
         self._set(state)
 
     def _report(self, progress: weights.Progress) -> None:

@@ -342,8 +342,8 @@ class WebApi:
             own = origin_of(str(request.url))  # a laptop without a public URL: the page it serves itself
         if not channel.origin_allowed(request.headers.get("Origin"), own):
             detail = (
-                "This site may not use the chat; an admin adds it to channels.web.allowed_origins, or sets http.public_url "
-                "when this is the desk's own page."
+                "This site may not use the chat; an admin adds it to channels.web.allowed_origins, or sets "
+                "http.public_url when this is the desk's own page."
             )
             raise Problem(403, "Origin not allowed", detail)
 

@@ -12,7 +12,7 @@ from server.conversation import NotFound, State
 from server.engine.record import joined
 from server.lanes import Lease
 from server.releases import Release, Releases
-from server.store.contract import Row, Store
+from server.store.contract import Row, Store, Value
 from server.timeline import state_of
 
 _CHAT_ROLES = {"customer": "user", "assistant": "assistant", "staff": "assistant"}
@@ -45,7 +45,7 @@ class ContextReader:
 
     async def read(self, lease: Lease, now_s: float) -> Context:
         """The context of a leased turn; raises NotFound when its conversation was erased."""
-        span = {"conversation_id": lease.key, "first_seq": lease.first_seq}
+        span: dict[str, Value] = {"conversation_id": lease.key, "first_seq": lease.first_seq}
         row, said, earlier = await asyncio.gather(
             self._store.row("conversations.context", id=lease.key),
             self._store.rows("conversations.messages_of_items", **span, last_seq=lease.tail),

@@ -7,6 +7,7 @@ few seconds, then the customer is told once and the turn waits in its lane for t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -125,7 +126,10 @@ class TurnRunner:
             if control.reason in {Interrupt.LOST, None} and ending is None:
                 return
             control.clear()
-            lease = await self._grown(lease)
+            grown = await self._grown(lease)
+            if grown.tail > lease.tail:  # the wake-up may have been for a message that the lease covers already
+                clocks.merges += 1
+            lease = grown
 
     def _without_model(self, context: Context, lease: Lease) -> Ending | None:
         silenced = self._switch.silent(context.channel, context.account)
@@ -219,10 +223,12 @@ class TurnRunner:
             async with aclosing(stream):  # type: ignore[type-var]  # the protocol promises an async generator
                 async for delta in stream:
                     await self._take_in(context, lease, progress, delta, opening)
-            progress.begun = await opening
+            progress.begun = await asyncio.shield(opening)
         finally:
             # never left behind: on PostgreSQL an opening that is still on its way could commit after the next one
-            await asyncio.wait({opening})
+            while not opening.done():
+                with contextlib.suppress(asyncio.CancelledError):  # a second interrupt; the first one is on its way up
+                    await asyncio.wait({opening})
             if not opening.cancelled():
                 opening.exception()  # looked at: whoever needed the draft has raised it already
 
@@ -235,7 +241,7 @@ class TurnRunner:
             return
         if progress.begun is None or progress.draft is None:
             progress.first_token = self._clock()
-            progress.begun = await opening  # nothing is shown before the draft's opening is on disk
+            progress.begun = await asyncio.shield(opening)  # nothing is shown before the draft's opening is on disk
             turn = turn_id(context.conversation_id, lease.first_seq)
             progress.draft = self._hub.begin(context.conversation_id, turn, progress.begun.attempt)
         point = "mid_generation" if progress.text else "first_delta"
@@ -252,8 +258,7 @@ class TurnRunner:
         return begun
 
     async def _interrupted(self, lease: Lease, control: Control, clocks: Clocks, progress: Progress) -> Ending | None:
-        if control.reason is Interrupt.MORE:
-            clocks.merges += 1
+        if control.reason is Interrupt.MORE and progress.begun is not None:
             self._metrics.drafts.labels("replaced").inc()
         if control.reason is Interrupt.STOP and progress.begun is not None and progress.text.strip():
             ending = self._finished(lease, clocks, progress)
@@ -328,10 +333,7 @@ class TurnRunner:
             # asking for a person counts who else waits, which is not this conversation's own
             await self._store.write(unit, order=lease.key, independent=ending.ask is None)
             reach("turn_ended")
-        except record.TailMoved:
-            clocks.merges += 1
-            return False
-        except record.OwnerChanged:
+        except (record.TailMoved, record.OwnerChanged):
             return False
         self._metrics.turns.labels(ending.outcome.value, ending.reason or "").inc()
         self._metrics.turn_seconds.observe(self._clock() - clocks.taken)

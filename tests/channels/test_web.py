@@ -58,7 +58,7 @@ def proof(claims: Any, secret: str = SECRET, header: dict[str, Any] | None = Non
     return f"{body}.{b64(hmac.new(secret.encode(), body.encode(), digest).digest())}"
 
 
-# --- tokens ------------------------------------------------------------------------------------------------------------
+# --- tokens ---------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,7 +116,7 @@ def test_a_signed_body_that_is_not_base64_is_refused():
     refused(site, f"a.{signature}")
 
 
-# --- origins -----------------------------------------------------------------------------------------------------------
+# --- origins --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_origin_of(url: str, origin: str):
     assert origin_of(url) == origin
 
 
-# --- proofs of identity ------------------------------------------------------------------------------------------------
+# --- proofs of identity ---------------------------------------------------------------------------
 
 
 def test_a_good_proof_names_the_customer():
@@ -214,7 +214,7 @@ def test_without_a_secret_nobody_is_identified():
     assert channel().identify(proof(GOOD, secret=""), NOW) is None
 
 
-# --- normalization -----------------------------------------------------------------------------------------------------
+# --- normalization --------------------------------------------------------------------------------
 
 
 def payload(text: Any = "hi", client_id: Any = "m1", **more: Any) -> dict[str, Any]:

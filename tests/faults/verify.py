@@ -154,8 +154,9 @@ def _drafts(verdict: Verdict, drafts: Rows, turns: Rows) -> None:
         (turn["first_seq"], turn["attempt"]) for turn in turns if turn["outcome"] == "answered" and turn["attempt"]
     )
     if final != expected:
+        states = sorted((draft["first_seq"], draft["attempt"], draft["state"]) for draft in drafts)
         verdict.find(
-            "draft ends", f"final drafts {final - expected} without answer, answers {expected - final} without"
+            "draft ends", f"final without answer {final - expected}, without final {expected - final}: {states}"
         )
 
 

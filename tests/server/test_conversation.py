@@ -102,6 +102,11 @@ def test_the_table_has_every_state_with_every_event():
     assert seen == {(status, kind) for status in Status for kind in kinds}
 
 
+def test_what_is_no_event_is_a_mistake_of_the_caller():
+    with pytest.raises(AssertionError):
+        apply(BOT, "gossip")  # type: ignore[arg-type]
+
+
 def test_a_second_claimer_after_ben_sees_whose_it_is():
     assert apply(BOT, BEN) == TAKEN_BY_BEN
     with pytest.raises(Refused):

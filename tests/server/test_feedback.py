@@ -22,9 +22,7 @@ async def answered(one: Bench) -> str:
     await one.say()
     lease = await one.take_one()
     begun = await one.begin(lease)
-    message_id = await one.end(
-        lease, Ending(Outcome.ANSWERED, 1, text="yes", attempt=begun.attempt, release_id="r1")
-    )
+    message_id = await one.end(lease, Ending(Outcome.ANSWERED, 1, text="yes", attempt=begun.attempt, release_id="r1"))
     assert message_id is not None
     return message_id
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,34 @@ async def test_a_conversation_id_that_belongs_to_somebody_else_is_refused(pair: 
     with pytest.raises(Conflict, match="new session"):
         await two.say("c1", address="eve")
     assert await counts(one) == (1, 1, 1), "nothing of the refused contact stays"
+
+
+async def test_an_address_keeps_its_conversation_whatever_its_token_says(pair: tuple[Bench, Bench]):
+    one, two = pair
+    await one.say("c1", address="ana")
+    receipt = await two.say("c2", address="ana", text="from an older page")
+    assert receipt.conversation_id == "c1"
+    assert await one.said("customer") == ["hello", "from an older page"]
+
+
+class ForgetfulTx:
+    """A transaction in which somebody else wrote a message id first and has not said yet whether it stays."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def row(self, query: str, /, **values: Any) -> Any:
+        return None if query.startswith("conversations.seen") else await self._inner.row(query, **values)
+
+
+async def test_a_message_id_in_somebody_elses_hands_is_asked_for_again(pair: tuple[Bench, Bench]):
+    one, _ = pair
+    with pytest.raises(Conflict, match="send it again"):
+        await one.write(lambda tx: one.gateway._accept(ForgetfulTx(tx), inbound(), "m", "c1"))
+    assert await counts(one) == (0, 0, 0)
 
 
 async def test_a_known_identity_without_a_conversation_gets_one(pair: tuple[Bench, Bench]):

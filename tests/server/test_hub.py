@@ -69,7 +69,7 @@ async def show(hub: Hub, store: Store, *payloads: str) -> str | None:
     return draft.text if draft else None
 
 
-# --- wake-ups ----------------------------------------------------------------------------------------------------------
+# --- wake-ups -------------------------------------------------------------------------------------
 
 
 async def test_a_commit_elsewhere_wakes_the_readers_of_its_conversation(place: Place):
@@ -108,7 +108,7 @@ async def test_after_the_end_nothing_listens(place: Place):
             assert not await reader.wait(0)
 
 
-# --- drafts in this process --------------------------------------------------------------------------------------------
+# --- drafts in this process -----------------------------------------------------------------------
 
 
 async def test_a_draft_begins_grows_and_ends(place: Place):
@@ -137,7 +137,7 @@ async def test_a_newer_attempt_is_not_touched_by_the_older(place: Place):
         assert new.text == ""
 
 
-# --- drafts between processes ------------------------------------------------------------------------------------------
+# --- drafts between processes ---------------------------------------------------------------------
 
 
 def told(process: Process, text: str) -> bool:
@@ -234,7 +234,7 @@ async def test_an_ended_draft_is_not_sent_any_more(place: Place):
         assert two.hub.draft("c1") is None
 
 
-# --- what comes over the bus -------------------------------------------------------------------------------------------
+# --- what comes over the bus ----------------------------------------------------------------------
 
 
 async def test_batches_again_and_overlapping(place: Place):
@@ -323,7 +323,7 @@ async def test_copies_of_other_workers_are_bounded_and_own_drafts_stay(place: Pl
         assert len(hub._drafts) == hub_module.KEPT_DRAFTS + 2, "its own answers are never forgotten"
 
 
-# --- model state, and a database that is away --------------------------------------------------------------------------
+# --- model state, and a database that is away -----------------------------------------------------
 
 
 async def test_the_model_state_reaches_every_process_and_wakes_its_readers(place: Place):

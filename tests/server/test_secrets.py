@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from server.secrets import KEY_BYTES, InstallationKeys
@@ -22,7 +24,7 @@ async def test_every_process_of_an_installation_has_the_same_key(place: Place):
         assert again.visitor == mine.visitor, "a restart keeps visitors signed in"
 
 
-async def test_two_installations_differ_and_nothing_is_known_before_loading(tmp_path):
+async def test_two_installations_differ_and_nothing_is_known_before_loading(tmp_path: Path):
     keys = []
     for name in "ab":
         async with Place("sqlite", f"sqlite:///{tmp_path}/{name}.db").open() as store:

@@ -14,7 +14,7 @@ from typing import Any
 
 from channels.message import Inbound
 from config.settings import Settings
-from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelState, ToolSpec, Usage
+from models.chat import ChatMessage, Delta, ModelState, Usage
 from models.prompt import PromptBudget, open_budget
 from server import lanes
 from server.engine import record
@@ -27,7 +27,7 @@ from server.handoff import Handoff
 from server.hub import Hub
 from server.lanes import Lease
 from server.releases import Releases
-from server.store.contract import Row, Store, Tx, Unit
+from server.store.contract import Row, Store, StoreUnavailable, Unit
 from server.store.statements import load, parse
 from server.switch import BotSwitch
 from server.telemetry import Metrics
@@ -74,6 +74,12 @@ select * from release_alias;
 -- name: forget_conversation
 -- A conversation without messages disappears, its customer stays.
 delete from conversation where id = :id;
+-- name: forget_events
+-- Retention took everything.
+delete from event where conversation_id = :id;
+-- name: forget_events_upto
+-- Retention took the beginning.
+delete from event where conversation_id = :id and seq <= :upto;
 -- name: steal
 -- Another worker took the lane after its lease ran out.
 update lane set holder = 'somebody-else', lease_epoch = lease_epoch + 1 where kind = 'in' and key = :key;
@@ -188,16 +194,7 @@ class ScriptedLLM:
     def budget(self) -> PromptBudget:
         return self._budget
 
-    async def chat(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str,
-        decoding: Decoding,
-        deadlines: Deadlines,
-        tools: Sequence[ToolSpec] = (),
-        tool_choice: str | None = None,
-    ) -> AsyncIterator[Delta]:
+    async def chat(self, messages: Sequence[ChatMessage], **_how: object) -> AsyncIterator[Delta]:
         self.asked.append(messages[-1].content)
         step = self.script.popleft() if len(self.script) > 1 else self.script[0]
         if isinstance(step, Exception):
@@ -209,6 +206,24 @@ class ScriptedLLM:
         for word in step.split(" "):
             yield Delta(text=f"{word} ")
         yield Delta(finish_reason="stop", usage=Usage(5, len(step.split(" "))))
+
+
+class ShakyStore:
+    """A store whose writes fail while it is told to be away."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self.away = False
+        self.refused = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def write(self, unit: Unit[Any], *, order: str = "", independent: bool = False) -> Any:
+        if self.away:
+            self.refused += 1
+            raise StoreUnavailable("the database is away")
+        return await self._inner.write(unit, order=order, independent=independent)
 
 
 def slowly(gate: asyncio.Event, *words: str) -> Callable[[], AsyncIterator[Delta]]:

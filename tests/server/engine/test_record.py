@@ -205,7 +205,7 @@ async def test_the_customer_is_told_of_a_fault_once_per_turn(one: Bench, place: 
     assert (row["status"], row["reason"], row["notice_seq"]) == ("waiting", "model_down", 1)
     assert row["notice_at"] == pytest.approx(place.clock.wall)
     assert await draft_states(one) == [(1, 1, "withdrawn")]
-    assert [e for e in await one.events("message") if e["role"] == "notice"][0]["offer"] == "person"
+    assert next(e for e in await one.events("message") if e["role"] == "notice")["offer"] == "person"
     assert await one.take() == [], "it waits"
     place.clock.pass_s(1)
     lease = await one.take_one()

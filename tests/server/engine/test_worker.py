@@ -6,8 +6,10 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from models.chat import ModelState, ModelUnavailable
 from server import lanes
@@ -15,7 +17,7 @@ from server.routes import Principal, Role
 from server.store.contract import Fenced
 from server.switch import BotSwitch
 from tests.places import Place, until
-from tests.server.engine.bench import Desk, desk, slowly
+from tests.server.engine.bench import Desk, ScriptedLLM, ShakyStore, desk, settings_for, slowly
 
 ADMIN = Principal("default", "cli", "tester", Role.ADMIN)
 
@@ -91,19 +93,19 @@ async def test_nothing_is_dispatched_while_the_model_loads(place: Place, tmp_pat
 async def test_only_as_many_turns_as_the_model_has_sequences(place: Place, tmp_path: Path):
     gate = asyncio.Event()
     model = {"max_sequences": 2}
-    async with desk(place, tmp_path, slowly(gate, "one"), model=model, engine={"busy_after_s": 0.05}) as one:
-        async with one.working():
-            for number in range(3):
-                await one.say(f"c{number}")
-            await until(lambda: one.worker.active == 2)
-            await until_said(one, "notice", conversation="c2")
-            assert one.hub.model_state == "busy"
-            assert len(one.llm.asked) == 2
-            assert "waits" not in str(await one.said("notice", "c0"))
-            gate.set()
-            for number in range(3):
-                await one.turns(1, f"c{number}")
-            assert (await one.conversation("c2"))["status"] == "bot"
+    engine = {"busy_after_s": 0.05}
+    async with desk(place, tmp_path, slowly(gate, "one"), model=model, engine=engine) as one, one.working():
+        for number in range(3):
+            await one.say(f"c{number}")
+        await until(lambda: one.worker.active == 2)
+        await until_said(one, "notice", conversation="c2")
+        assert one.hub.model_state == "busy"
+        assert len(one.llm.asked) == 2
+        assert "waits" not in str(await one.said("notice", "c0"))
+        gate.set()
+        for number in range(3):
+            await one.turns(1, f"c{number}")
+        assert (await one.conversation("c2"))["status"] == "bot"
 
 
 async def test_a_lost_lease_interrupts_and_stores_nothing(place: Place, tmp_path: Path):
@@ -255,3 +257,40 @@ async def test_a_fenced_turn_is_left_to_whoever_has_it(place: Place, tmp_path: P
         await until(lambda: one.worker.active == 0)
         (item,) = await one.rows("items", kind="in", key="c1")
         assert item["errors"] == 0
+
+
+async def test_a_turn_survives_a_database_that_was_away(place: Place, tmp_path: Path):
+    gate = asyncio.Event()
+    async with place.open(real_clock=True) as store:
+        shaky: Any = ShakyStore(store)
+        one = Desk(shaky, settings_for(tmp_path), llm=ScriptedLLM(slowly(gate, "first"), "second"))
+        async with one.working():
+            await one.say()
+            await until(lambda: one.hub.draft("c1") is not None)
+            shaky.away = True
+            gate.set()
+            await until(lambda: one.hub.draft("c1") is None)
+            refused = shaky.refused
+            await until(lambda: shaky.refused >= refused + 2)
+            shaky.away = False
+            (turn,) = await one.turns()
+            assert (turn["outcome"], turn["attempt"]) == ("answered", 2)
+            assert await one.said("assistant") == ["second"]
+            assert await one.said("customer") == ["hello"]
+
+
+async def test_a_bug_in_a_loop_is_logged_and_the_loop_goes_on(place: Place, tmp_path: Path):
+    async with desk(place, tmp_path) as one:
+        well = one.worker._model_state
+
+        def broken() -> ModelState:
+            raise LookupError("a bug")
+
+        one.worker._model_state = broken
+        with capture_logs() as logs:
+            async with one.working():
+                await until(lambda: {entry.get("loop") for entry in logs} >= {"take", "overdue"})
+                one.worker._model_state = well
+                await one.say()
+                assert len(await one.turns()) == 1
+    assert {entry["event"] for entry in logs if entry["log_level"] == "error"} == {"worker_step_failed"}
