@@ -54,9 +54,7 @@ class Inbound:
     conversation_id: str | None = None  # set where the channel mints conversation ids itself (web)
     attachments: tuple[Attachment, ...] = ()
     profile: Mapping[str, str] = field(default_factory=dict)
-    echo: Mapping[str, str] = field(
-        default_factory=dict
-    )  # shown again with the stored message
+    echo: Mapping[str, str] = field(default_factory=dict)  # shown again with the stored message
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name != "errors.md"], ids=lambda path: path.name)
 def test_settings_named_in_documents_exist(path: Path) -> None:
     for name in set(re.findall(r"FRONTDESK_[A-Z0-9_]*[A-Z0-9]", path.read_text(encoding="utf-8"))):
         assert is_setting(name), name
