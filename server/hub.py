@@ -22,6 +22,8 @@ BATCH_CHARACTERS = 6_000  # of draft text per notification, halved until they fi
 BATCH_BYTES = 6_500  # of escaped text: with the ids around it below the 7,000 allowed
 BURST = 8  # notifications in a row: a Unix socket queues 10 before it drops any
 BREATH_S = 0.002  # after a burst, for the others to read
+LIVELY = 4  # drafts written here at once, beyond which readers get text in batches instead of each token
+LIVELY_S = 0.05  # between such batches: twenty a second still read as a stream, and cost a fifth
 KEPT_DRAFTS = 2_000  # of other workers' texts; the oldest is forgotten first and asked for again when needed
 
 
@@ -86,6 +88,8 @@ class Hub:
         self._dirty: set[str] = set()
         self._pending = asyncio.Event()
         self._published = 0
+        self._mine: set[str] = set()
+        self._late: set[str] = set()
         self.model_state = "loading"
 
     @asynccontextmanager
@@ -142,15 +146,19 @@ class Hub:
     def begin(self, conversation_id: str, turn: str, attempt: int) -> Draft:
         """Start an attempt's draft in this worker; an earlier one of the conversation is forgotten."""
         draft = Draft(conversation_id, turn, attempt, mine=True)
+        self._mine.add(conversation_id)
         self._keep(draft)
         return draft
 
     def append(self, draft: Draft, text: str) -> None:
-        """Add text to a draft that this worker began."""
-        draft.text += text
+        """Add text to a draft that this worker began; its first words are shown at once, however busy it is."""
+        first, draft.text = not draft.text, draft.text + text
         if self._drafts.get(draft.conversation_id) is not draft:
             return
-        self.wake(draft.conversation_id, stored=False)
+        if first or len(self._mine) <= LIVELY:
+            self.wake(draft.conversation_id, stored=False)
+        else:
+            self._wake_soon(draft.conversation_id)
         self._dirty.add(draft.conversation_id)
         self._pending.set()
 
@@ -158,7 +166,18 @@ class Hub:
         """Forget a draft; its end is a committed event."""
         if self._drafts.get(draft.conversation_id) is draft:
             del self._drafts[draft.conversation_id]
+            self._mine.discard(draft.conversation_id)
         self._dirty.discard(draft.conversation_id)
+
+    def _wake_soon(self, conversation_id: str) -> None:
+        if not self._late:
+            asyncio.get_running_loop().call_later(LIVELY_S, self._wake_late)
+        self._late.add(conversation_id)
+
+    def _wake_late(self) -> None:
+        late, self._late = self._late, set()
+        for conversation_id in late:
+            self.wake(conversation_id, stored=False)
 
     async def ask_for(self, conversation_id: str) -> None:
         """Ask the worker for the whole text of a draft that this process does not have."""

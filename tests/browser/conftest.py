@@ -14,8 +14,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from server.store.statements import load, parse
 from tests.browser.visitor import Desk, Shop, Visit
 from tests.web_double import WebDouble
+
+JOURNEY = """
+-- name: conversations
+-- Every conversation.
+select id from conversation;
+-- name: feedback
+-- Every rating.
+select value, reason from feedback;
+"""
+load("sqlite").update(parse("journey", JOURNEY, "sqlite"))
 
 CHROMIUM = os.environ.get("BROWSER_TEST_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [

@@ -367,3 +367,17 @@ async def test_without_a_database_drafts_still_work_here():
         hub.append(draft, "y")
         await until(lambda: store.tried >= 5)
         assert draft.text.endswith("xy")
+
+
+async def test_many_drafts_at_once_wake_their_readers_in_batches(place: Place):
+    async with gateway(place) as (hub, _):
+        drafts = [hub.begin(f"c{number}", f"c{number}:1", 1) for number in range(hub_module.LIVELY + 1)]
+        with hub.subscribed("c0") as reader:
+            hub.append(drafts[0], "first")
+            assert await reader.wait(0), "the first words are shown at once"
+            hub.append(drafts[0], " second")
+            assert not await reader.wait(0)
+            assert await reader.wait(5), "later ones within a moment"
+            hub.end(drafts[-1])
+            hub.append(drafts[0], " third")
+            assert await reader.wait(0), "few drafts: every token at once again"
