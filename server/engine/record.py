@@ -150,13 +150,14 @@ async def _add_turn(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending, me
     timeline.emit("turn_ended", body, audience="staff")
 
 
-async def notice(tx: Tx, lease: Lease, text: str, delay_s: float) -> bool:
+async def notice(tx: Tx, lease: Lease, text: str, delay_s: float, *, error: bool = False) -> bool:
     """Tell the customer once per turn that the model fails, ask a person, and try again later.
 
-    Returns whether the notice was new. Raises Fenced.
+    ``error`` counts the try, so that a message which can never be answered is parked in the end. Returns whether the
+    notice was new. Raises Fenced.
     """
     timeline = await lock(tx, lease.key)
-    await lanes.nack(tx, lease, delay_s, error=False)
+    await lanes.nack(tx, lease, delay_s, error=error)
     await timeline.end_drafts("withdrawn")
     fresh = timeline.notice_seq < lease.first_seq and timeline.state.status is not Status.CLAIMED
     if fresh:

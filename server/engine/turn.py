@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from config.settings import Settings
-from models.chat import LLM, Deadlines, Delta, ModelBusy, ModelError, QuestionTooLong, Usage
+from models.chat import LLM, Deadlines, Delta, ModelBusy, ModelError, ModelRefused, QuestionTooLong, Usage
 from models.prompt import Prompt, PromptBudget
 from server import lanes
 from server.conversation import HandOver, Outcome, who_answers
@@ -177,6 +177,7 @@ class TurnRunner:
             text = say(Notice.TOO_LONG, context.language)
             return Ending(Outcome.GRACEFUL, lease.tail, reason="too_long", text=text, role="notice")
         control.merging = self._may_merge(clocks)
+        error: ModelError | None = None
         while self._breaker.allow():
             if clocks.dispatched is None:
                 clocks.dispatched = self._clock()
@@ -192,7 +193,7 @@ class TurnRunner:
                 break
             if control.reason is not None:
                 return None
-        await self._give_up(context, lease)
+        await self._give_up(context, lease, refused=isinstance(error, ModelRefused))
         return None
 
     async def _attempt(self, context: Context, lease: Lease, control: Control, progress: Progress) -> ModelError | None:
@@ -296,7 +297,8 @@ class TurnRunner:
 
     def _failed(self, error: ModelError, clocks: Clocks) -> None:
         clocks.failures += 1
-        if not isinstance(error, ModelBusy):  # a full server is not a broken one
+        # neither a full server nor one that rejects this very request is a broken one
+        if not isinstance(error, ModelBusy | ModelRefused):
             self._breaker.failed()
         log.warning("model_failed", error=type(error).__name__, failures=clocks.failures, open=self._breaker.open)
 
@@ -307,17 +309,20 @@ class TurnRunner:
         if isinstance(error, ModelBusy) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
         patience_s = min(NOTICE_BY_S, self._deadlines.first_token_s)
+        if isinstance(error, ModelRefused):
+            return False  # repeating it unchanged does not help
         if self._breaker.open or self._clock() - clocks.dispatched + wait_s >= patience_s:
             return False
         await control.pause(wait_s)
         return True
 
-    async def _give_up(self, context: Context, lease: Lease) -> None:
+    async def _give_up(self, context: Context, lease: Lease, *, refused: bool) -> None:
+        """Tell the customer once and leave the turn in its lane; a request the model rejects is parked in the end."""
         text = say(Notice.MODEL_DOWN, context.language)
         delay_s = max(self._engine.retry_base_s, self._breaker.remaining_s)
 
         async def unit(tx: Tx) -> bool:
-            return await record.notice(tx, lease, text, delay_s)
+            return await record.notice(tx, lease, text, delay_s, error=refused)
 
         if await self._store.write(unit, order=lease.key):
             self._metrics.notices.labels("model_down").inc()

@@ -127,3 +127,24 @@ async def test_the_breaker_spares_a_dead_model(tmp_path: Path) -> None:
         assert service.double.stats.requests <= 8, "an open breaker stops calling"
         metrics = await (await service.http.get(f"{service.base}/metrics")).text()
         assert "frontdesk_breaker_open 1.0" in metrics
+
+
+async def test_a_request_the_model_rejects_is_set_aside_and_the_lane_goes_on(store_url: str, tmp_path: Path) -> None:
+    engine = RETRY | {"retry_base_s": 0.05, "max_errors": 2}
+    async with desk(store_url, tmp_path, engine=engine) as service:
+        service.double.fail("400", times=2)
+        visitor = await service.visitor()
+        await visitor.say("the one it rejects")
+        await visitor.until(lambda me: me.said("notice"))
+        async with asyncio.timeout(10):
+            while not await service.turns(visitor.conversation):
+                await asyncio.sleep(0.05)
+        (turn,) = await service.turns(visitor.conversation)
+        assert (turn["outcome"], turn["reason"]) == ("handed_over", "parked: errors")
+        assert len(visitor.said("notice")) == 1
+        assert visitor.of("state")[-1]["status"] == "waiting"
+        metrics = await (await service.http.get(f"{service.base}/metrics")).text()
+        assert "frontdesk_breaker_open 0.0" in metrics, "one bad request does not silence the model for others"
+        await visitor.say("the next one")
+        assert await visitor.answered() == ["answer to: the next one"]
+        await service.check_laws(visitor.conversation)
