@@ -33,6 +33,7 @@ LOOP_TOPS = {  # a broad except stands only where one fault must not end a loop
 LATE_IMPORTS = {  # modules loaded by name, each for one reason
     "server/cli.py": "the command table",
     "server/app.py": "uvloop is optional",
+    "channels/web.py": "the JOSE library costs a third of the start, and few sites prove identities",
     "server/store/open.py": "a shop on SQLite never loads the PostgreSQL driver",
 }
 COVERED_ELSEWHERE = {  # module -> the test file that covers it

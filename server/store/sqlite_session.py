@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from server.store.statements import Statement, load
 T = TypeVar("T")
 
 _CACHED_STATEMENTS = 512
+_WAL_RETRY_S = 0.02
 _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 _INSERT_EVENT = """
 insert into event (tenant, number, conversation_id, seq, kind, audience, body, created_at)
@@ -26,9 +28,28 @@ def connect(path: Path, timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
     )
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "temp_store=memory"):
-        connection.execute(f"pragma {pragma}")
+    try:
+        _use_wal(connection, timeout_s)
+        for pragma in ("synchronous=full", "foreign_keys=on", "temp_store=memory"):
+            connection.execute(f"pragma {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Switch the file to a write-ahead log; SQLite does not wait by itself when another process does the same."""
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_WAL_RETRY_S)
+        else:
+            return
 
 
 def drive(work: Coroutine[Any, Any, T]) -> T:
