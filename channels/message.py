@@ -54,6 +54,7 @@ class Inbound:
     conversation_id: str | None = None  # set where the channel mints conversation ids itself (web)
     attachments: tuple[Attachment, ...] = ()
     profile: Mapping[str, str] = field(default_factory=dict)
+    session_at: float | None = None  # when the sender's session began, epoch seconds; None where there are no sessions
     echo: Mapping[str, str] = field(default_factory=dict)  # shown again with the stored message
 
 

@@ -25,6 +25,7 @@ TEXT_BYTES = 8_192
 CLIENT_ID_CHARACTERS = 64
 IDENTITY_MAX_S = 3_600  # a host site's proof may live an hour at most (V13)
 CLOCK_SKEW_S = 60
+SUBJECT_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Visitor:
     conversation_id: str
     address: str
     verified: bool
-    issued_at: int  # epoch seconds
+    issued_at: float  # epoch seconds
     expires_at: int
 
 
@@ -51,17 +52,23 @@ class WebChannel:
         self.settings = settings
         self._key = key
         self._own_origin = own_origin
+        self._sites = frozenset(map(origin_of, settings.allowed_origins))
 
     def origin_allowed(self, origin: str | None, own_origin: str = "") -> bool:
         """Whether a browser request may come from ``origin``; requests without one do not come from a page."""
         if origin is None:
             return True
-        return origin in self.settings.allowed_origins or origin in {self._own_origin, own_origin} - {""}
+        return origin in self.sites or origin in {self._own_origin, own_origin} - {""}
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The listed sites, written as browsers write an Origin."""
+        return self._sites
 
     @property
     def frame_ancestors(self) -> str:
         """The CSP source list of pages that may embed the chat frame: our own pages and the configured sites."""
-        return " ".join(("'self'", *self.settings.allowed_origins))
+        return " ".join(("'self'", *sorted(self._sites)))
 
     def issue(self, visitor: Visitor) -> str:
         """Sign a token for a visitor."""
@@ -73,7 +80,10 @@ class WebChannel:
         body, _, signature = token.partition(".")
         if not token.isascii() or not hmac.compare_digest(self._sign(body), signature):
             raise Rejected(401, "the session token is not valid; start a new session")
-        visitor = Visitor(**json.loads(_decode(body)))
+        try:
+            visitor = Visitor(**json.loads(_decode(body)))
+        except (TypeError, ValueError):  # signed by another release with other fields
+            raise Rejected(401, "the session token is of another version; start a new session") from None
         if visitor.account != self.account or visitor.expires_at < now_s:
             raise Rejected(401, "the session has ended; start a new session")
         return visitor
@@ -89,9 +99,11 @@ class WebChannel:
             return None
         claims = _claims(proof, secret)
         subject, expires = claims.get("sub"), claims.get("exp")
-        if not isinstance(subject, str) or not subject or not isinstance(expires, int | float):
+        if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS:
             return None
-        return subject[:200] if now_s < expires <= now_s + IDENTITY_MAX_S + CLOCK_SKEW_S else None
+        if not isinstance(expires, int | float):
+            return None
+        return subject if now_s < expires <= now_s + IDENTITY_MAX_S + CLOCK_SKEW_S else None
 
     def normalize(self, payload: Mapping[str, Any], *, now_s: float) -> list[Inbound]:
         """One message from ``{visitor, client_message_id, text, locale}``; raises Rejected 413 or 422."""
@@ -116,6 +128,7 @@ class WebChannel:
                 verified=visitor.verified,
                 conversation_id=visitor.conversation_id,
                 profile={"locale": str(payload.get("locale") or "en")[:35]},
+                session_at=visitor.issued_at,
                 echo={"client_message_id": client_id},
             )
         ]
@@ -131,15 +144,16 @@ def _claims(proof: str, secret: str) -> Mapping[str, Any]:
     jwt, jwk, errors = (importlib.import_module(f"joserfc.{name}") for name in ("jwt", "jwk", "errors"))
     try:
         claims = jwt.decode(proof, jwk.OctKey.import_key(secret), algorithms=["HS256"]).claims
-    except (errors.JoseError, ValueError):
-        return {}
+    except (errors.JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return {}  # the library trips over some headers of the wrong type; none of them is a proof
     return claims if isinstance(claims, Mapping) else {}
 
 
 def origin_of(url: str) -> str:
     """Scheme, host and port of an absolute URL, as browsers write an Origin."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower().removesuffix(default)}"
 
 
 def _encode(data: bytes) -> str:

@@ -157,8 +157,7 @@ class ModelProcess:
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            await asyncio.wait({watching})
         await self._end_child()
         await self.client.close()
 
@@ -179,7 +178,7 @@ class ModelProcess:
                 await self._load()
                 log.info("model_ready", seconds=round(time.monotonic() - started, 1), url=self.base_url)
                 await self._watch_health()
-            except _ServerFailed as failure:
+            except (_ServerFailed, OSError) as failure:  # OSError: no room for its log, no process left
                 self._set_state(ModelState.DOWN)
                 await self._end_child()
                 if self._ready_since and time.monotonic() - self._ready_since > STEADY_S:

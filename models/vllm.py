@@ -337,9 +337,9 @@ def _refusal(
     if status >= 500:  # noqa: PLR2004 - HTTP's server errors
         return ModelUnavailable(f"the model server answered {status}; see its log")
     if status in {401, 403}:
-        return ModelRefused("the model server rejected the key; set model.api_key", status)
+        return ModelUnavailable("the model server rejected the key; set model.api_key")
     if status == 404:  # noqa: PLR2004 - HTTP's "not found"
-        return ModelRefused(f"the model server does not know {model!r}; check model.name and model.base_url", status)
+        return ModelUnavailable(f"the model server does not know {model!r}; check model.name and model.base_url")
     if "context length" in text or "max_model_len" in text or "maximum context" in text:
         return ModelRefused("the prompt exceeds the model's context; lower the history or raise the context", status)
     return ModelRefused(f"the model server rejected the request with {status}; see its log", status)

@@ -29,6 +29,10 @@ class NotFound(ConversationError):
     """There is no such conversation (or it is not yours); check the id."""
 
 
+class SignedOut(ConversationError):
+    """The session that asks ended when its customer signed out; start a new one."""
+
+
 class Status(StrEnum):
     """Who holds the conversation."""
 
@@ -192,8 +196,8 @@ class HandOver:
 
 def who_answers(state: State, *, silenced: bool, answer_while_waiting: bool) -> Answer | HandOver:
     """Decide a turn before any model call: the engine only acts on this."""
-    if state.status is Status.CLAIMED:
-        return HandOver("claimed")
+    if state.status in {Status.CLAIMED, Status.CLOSED}:  # closed by staff since the customer wrote: they have read it
+        return HandOver(state.status.value)
     if silenced:
         return HandOver(Reason.BOT_OFF, ask=Reason.BOT_OFF)
     if state.status is Status.WAITING and not answer_while_waiting and state.reason != Reason.MODEL_DOWN:

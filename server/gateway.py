@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from channels.message import Inbound
 from config.settings import Settings
 from server import lanes
-from server.conversation import CustomerSaid
+from server.conversation import CustomerSaid, SignedOut
 from server.crashpoint import reach
 from server.ids import new_id
 from server.store.contract import Conflict, Store, Tx
@@ -70,6 +70,8 @@ class Gateway:
         timeline = await self.open(tx, inbound)
         if inbound.conversation_id and timeline.id != order:
             raise _Elsewhere(timeline.id)
+        if inbound.session_at is not None and inbound.session_at <= (timeline.signed_out_at or 0.0):
+            raise SignedOut("the customer signed out of this conversation; start a new session")
         first = await tx.row(
             "conversations.seen_first", **key, conversation_id=timeline.id, message_id=message_id, now=tx.now_s
         )
@@ -79,10 +81,10 @@ class Gateway:
                 raise Conflict("this message id is being written by somebody else; send it again")
             return Receipt(known["conversation_id"], known["message_id"], known["seq"], duplicate=True)
         await timeline.change(CustomerSaid())
-        idle_s = tx.now_s - timeline.updated_at
+        idle_s = tx.now_s - timeline.said_at
         if timeline.case_id is None or idle_s > self._case_idle_s:
             await timeline.open_case()
-        timeline.previous_at = timeline.updated_at
+        timeline.said_at = tx.now_s
         item_seq = await lanes.put(tx, self._tenant, "in", timeline.id, {"message_id": message_id})
         await timeline.say("customer", inbound.text, message_id=message_id, item_seq=item_seq, extra=inbound.echo)
         seq = timeline.seq

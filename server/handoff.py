@@ -102,6 +102,8 @@ class Handoff:
 
 async def wait_for_person(tx: Tx, timeline: Timeline, reason: Reason) -> Answer:
     """Apply the wish for a person to a locked conversation and save it; answers with status and place in the queue."""
+    if timeline.case_id is None:  # asked before the first message, or after the case was closed
+        await timeline.open_case()
     await timeline.change(PersonAsked(reason, tx.now_s))
     await timeline.save()
     answer = shown(timeline.state)

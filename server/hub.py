@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,6 +25,8 @@ BURST = 8  # notifications in a row: a Unix socket queues 10 before it drops any
 BREATH_S = 0.002  # after a burst, for the others to read
 LIVELY = 4  # drafts written here at once, beyond which readers get text in batches instead of each token
 LIVELY_S = 0.05  # between such batches: twenty a second still read as a stream, and cost a fifth
+STATES = ("ready", "busy", "loading", "down")  # of the model, the best first
+STATE_KEPT_S = 3.0  # workers report once a second
 KEPT_DRAFTS = 2_000  # of other workers' texts; the oldest is forgotten first and asked for again when needed
 
 
@@ -89,6 +92,7 @@ class Hub:
         self._pending = asyncio.Event()
         self._published = 0
         self._mine: set[str] = set()
+        self._states: dict[str, tuple[str, float]] = {}
         self._late: set[str] = set()
         self.model_state = "loading"
 
@@ -186,11 +190,9 @@ class Hub:
 
     async def tell_model_state(self, state: str) -> None:
         """Let every process show whether the model is loading, ready, busy or down."""
-        changed, self.model_state = self.model_state != state, state
-        if changed:
-            self.wake("", stored=False)
+        self._note_state(self._store.worker_id, state)
         with suppress(StoreError):
-            await self._store.publish("model", state)
+            await self._store.publish("model", f"{self._store.worker_id} {state}")
 
     def _keep(self, draft: Draft) -> None:
         self._drafts[draft.conversation_id] = draft
@@ -201,9 +203,19 @@ class Hub:
                 return
             del self._drafts[oldest]
 
-    def _model(self, state: str) -> None:
-        if state and state != self.model_state:
-            self.model_state = state
+    def _model(self, payload: str) -> None:
+        worker, _, state = payload.rpartition(" ")
+        if worker and state in STATES:
+            self._note_state(worker, state)
+
+    def _note_state(self, worker: str, state: str) -> None:
+        """Show the best state that any worker reported lately: one that is free will answer."""
+        now = time.monotonic()
+        self._states[worker] = (state, now)
+        self._states = {name: (kept, at) for name, (kept, at) in self._states.items() if now - at < STATE_KEPT_S}
+        best = min((kept for kept, _ in self._states.values()), key=STATES.index)
+        if best != self.model_state:
+            self.model_state = best
             self.wake("", stored=False)
 
     def _resend(self, conversation_id: str) -> None:

@@ -74,7 +74,7 @@ class Jobs:
 
         async def unit(tx: Tx) -> list[Lease]:
             await lanes.due(tx, time.time())
-            return await lanes.take(tx, "job", 1, self._lease_s, self._store.worker_id)
+            return await lanes.take(tx, "job", 1, self._lease_s, self._store.worker_id, tenant=self._tenant)
 
         while leases := await self._store.write(unit, order="~"):
             for lease in leases:

@@ -87,12 +87,13 @@ async def put(tx: Tx, tenant: str, kind: str, key: str, body: Mapping[str, Any])
     return int(row["seq"])
 
 
-async def take(tx: Tx, kind: str, limit: int, lease_s: float, holder: str) -> list[Lease]:
+async def take(tx: Tx, kind: str, limit: int, lease_s: float, holder: str, *, tenant: str | None = None) -> list[Lease]:
     """Lease up to ``limit`` ready lanes for ``lease_s`` seconds, those with the oldest head first.
 
-    A lane whose lease ran out is taken again; that counts as a lost lease of its head.
+    ``tenant`` None takes those of every tenant. A lane whose lease ran out is taken again; that counts as a lost lease
+    of its head.
     """
-    rows = await tx.rows("lanes.take", kind=kind, limit=limit, lease_s=lease_s, holder=holder)
+    rows = await tx.rows("lanes.take", kind=kind, limit=limit, lease_s=lease_s, holder=holder, tenant=tenant)
     if not rows:
         return []
     taken = json.dumps([{"id": row["id"], "done": row["done"], "lost": row["lost"]} for row in rows])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import structlog
 
 from config.settings import ModelSettings, Settings
 from models import weights
-from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelState, ModelUnavailable, ToolSpec
+from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelError, ModelState, ModelUnavailable, ToolSpec
 from models.prompt import PromptBudget, open_budget
 from models.serve import ModelProcess
 from models.vllm import VLLM
@@ -60,8 +60,7 @@ class Model:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
             if self._process is not None:
                 await self._process.stop()
             elif self._client is not None:
@@ -92,10 +91,15 @@ class Model:
         return self.state.value if self.state is ModelState.READY else f"{self.state.value}: {self.progress}"
 
     async def _start(self) -> None:
-        if self._settings.model.base_url:
-            await self._find_remote()
-        else:
-            await self._start_child()
+        begin = self._find_remote if self._settings.model.base_url else self._start_child
+        while True:
+            try:
+                return await begin()
+            except (OSError, ValueError, ModelError) as error:  # a full disk, a damaged tokenizer file
+                self.progress = f"the model cannot be started ({error}); frontdesk doctor names the repair"
+                self._set(ModelState.DOWN)
+                log.exception("model_start_failed", retry_in_s=WEIGHTS_RETRY_S)
+                await asyncio.sleep(WEIGHTS_RETRY_S)
 
     async def _find_remote(self) -> None:
         model = self._settings.model

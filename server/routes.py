@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from config.settings import Http
 from server.headers import set_headers
 from server.problems import Handler, Problem, problems
 
+BODY_S: Final = 15.0  # for a whole body to arrive: a slow sender must not hold a connection for ever
 SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -164,7 +166,12 @@ async def read_body(request: web.Request, model: type[Body]) -> Body:
     """The request's JSON body as ``model``; raises 400, 413, 415 or 422 problems that name the fields."""
     if request.content_type != "application/json":
         raise Problem(415, "Not JSON", "Send the body as application/json.")
-    return model.model_validate_json(await request.read())
+    try:
+        async with asyncio.timeout(BODY_S):
+            content = await request.read()
+    except TimeoutError:
+        raise Problem(408, "Too slow", f"The body did not arrive within {BODY_S:g} s; send it again.") from None
+    return model.model_validate_json(content)
 
 
 def read_query(request: web.Request, model: type[Body]) -> Body:

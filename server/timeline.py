@@ -35,7 +35,8 @@ class Timeline:
         self.language: str = row["language"] or "en"
         self.case_id: str | None = row["case_id"]
         self.updated_at: float = row["updated_at"]
-        self.previous_at: float = row["previous_at"]
+        self.said_at: float = row["said_at"]
+        self.signed_out_at: float | None = row["signed_out_at"]
 
     def emit(self, kind: str, body: Mapping[str, Any], *, audience: str = "customer") -> int:
         """Append an event and return its sequence."""
@@ -156,7 +157,8 @@ class Timeline:
             notice_at=self.notice_at,
             busy_seq=self.busy_seq,
             case_id=self.case_id,
-            previous_at=self.previous_at,
+            said_at=self.said_at,
+            signed_out_at=self.signed_out_at,
             updated_at=self.tx.now_s,
         )
         self.tx.notify("conversation", self.id)

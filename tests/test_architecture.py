@@ -37,6 +37,7 @@ LATE_IMPORTS = {  # modules loaded by name, each for one reason
     "server/store/open.py": "a shop on SQLite never loads the PostgreSQL driver",
 }
 COVERED_ELSEWHERE = {  # module -> the test file that covers it
+    "server/api/web_shapes.py": "tests/server/api/test_web.py",
     "server/auth/gate.py": "tests/server/test_routes.py",
     "server/commands/checks/__init__.py": "tests/server/test_doctor.py",
     "training/__init__.py": "",

@@ -106,7 +106,6 @@ class CaseRow(Answer):
     id: str
     release_id: str | None
     opened_at: float
-    active_at: float
     closed_at: float | None
     closed_by: str | None
     csat: int | None

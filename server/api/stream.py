@@ -72,6 +72,7 @@ class EventStream:
         self._model = ""
         self._asked_at = 0.0
         self._ended = False
+        self._opened_at = 0  # the conversation's last event when this stream began
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Write until the reader leaves, stalls, signs out, or the server stops."""
@@ -113,9 +114,10 @@ class EventStream:
 
     async def _opening(self) -> list[str]:
         """Where to start: at the reader's last id, or with a reset when what follows it is no longer kept."""
+        row = await self._store.row("conversations.read", id=self._id)
+        self._opened_at = row["seq"] if row else 0
         if not self._resumed or self._after == 0:
             return []
-        row = await self._store.row("conversations.read", id=self._id)
         oldest = await self._store.row("conversations.oldest_event", conversation_id=self._id)
         tail = row["seq"] if row else 0
         first_kept = oldest["seq"] if oldest and oldest["seq"] is not None else tail + 1
@@ -152,6 +154,8 @@ class EventStream:
         for row in rows:
             body = json.loads(row["body"])
             self._after = row["seq"]
+            if row["kind"] == "session_ended" and row["seq"] <= self._opened_at:
+                continue  # an earlier session of this customer: this one began after it
             if row["kind"] == "draft_started":
                 self._draft, self._offset = (body["turn"], body["attempt"]), 0
                 self._latest = self._draft

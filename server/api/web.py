@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
 
 from channels.base import Rejected
 from channels.message import Inbound
 from channels.web import TEXT_BYTES, Visitor, WebChannel, origin_of
 from config.settings import Settings
 from server.api.stream import EventStream
+from server.api.web_shapes import FeedbackBody, HandoffBody, MessageBody, SessionBody, greeting, message_of
+from server.auth.attempts import address_key
 from server.buckets import Buckets
-from server.conversation import NotFound, Reason, Refused, Status
-from server.feedback import COMMENT_CHARACTERS, Feedback
+from server.conversation import NotFound, Reason, Refused, SignedOut, Status
+from server.feedback import Feedback
 from server.gateway import Gateway
 from server.handoff import Handoff, shown, wait_for_person
 from server.hub import Hub
@@ -31,47 +32,17 @@ from server.timeline import lock, state_of
 
 SNAPSHOT_MESSAGES = 100
 DAY_S = 86_400
+ID_DIGITS = 18  # of an event id: more than any store counts to
+ACTIONS_PER_MINUTE = 60  # of one visitor, besides messages: ratings, stops, wishes for a person
+SHARED = 10  # visitors behind one address that may write at full speed at once
+STREAMS_RETRY_S = 5.0
+STREAMS = 20  # open at once per visitor: browsers share one over all their tabs
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
     "Access-Control-Max-Age": "600",  # seconds
 }
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SessionBody(_Body):
-    """A page asks who it may speak for; an old token keeps visitor and conversation."""
-
-    account: str = Field(default="default", max_length=64)
-    token: str | None = Field(default=None, max_length=2_000)
-    identity: str | None = Field(default=None, max_length=4_000)
-
-
-class MessageBody(_Body):
-    """What the customer wrote; sending the same ``client_message_id`` again stores nothing."""
-
-    client_message_id: str = Field(min_length=1, max_length=64)
-    text: str
-    locale: str = Field(default="en", max_length=35)
-
-
-class FeedbackBody(_Body):
-    """A rating of one answer; ``value`` null withdraws it."""
-
-    message_id: str = Field(max_length=64)
-    value: Literal["up", "down"] | None
-    reason: Literal["wrong", "unclear", "incomplete", "tone", "other"] | None = None
-    comment: str | None = Field(default=None, max_length=COMMENT_CHARACTERS)
-
-
-class HandoffBody(_Body):
-    """A wish for a person."""
-
-    locale: str = Field(default="en", max_length=35)
 
 
 class WebApi:
@@ -100,6 +71,9 @@ class WebApi:
         accounts = settings.channels.web
         self._visitors = {name: Buckets(account.messages_per_minute) for name, account in accounts.items()}
         self._addresses = {name: Buckets(account.sessions_per_minute) for name, account in accounts.items()}
+        self._actions = Buckets(ACTIONS_PER_MINUTE)
+        self._senders = {name: Buckets(SHARED * account.messages_per_minute) for name, account in accounts.items()}
+        self._streams: Counter[str] = Counter()
         self._sites = {name: Buckets(account.site_messages_per_minute) for name, account in accounts.items()}
 
     def routes(self) -> list[Route]:
@@ -136,7 +110,7 @@ class WebApi:
 
     def _shared_with(self, request: web.Request) -> bool:
         origin = request.headers.get("Origin")
-        sites = (channel.settings.allowed_origins for channel in self._channels.values() if channel.settings.enabled)
+        sites = (channel.sites for channel in self._channels.values() if channel.settings.enabled)
         return any(origin in allowed for allowed in sites)
 
     async def close_streams(self) -> None:
@@ -151,19 +125,23 @@ class WebApi:
         self._check_origin(request, channel)
         now = time.time()
         visitor = self._known(channel, body.token, now)
+        if visitor is not None and await self._signed_out(visitor):
+            visitor = None
         if visitor is None:  # a refresh costs nothing: an office behind one address has many pages open
-            self._limit(self._addresses[channel.account], client_ip(request, self._settings.http))
+            self._limit(self._addresses[channel.account], address_key(client_ip(request, self._settings.http)))
             visitor = self._stranger(channel, now)
         customer = channel.identify(body.identity, now) if body.identity else None
         if customer is not None:
             visitor = await self._proven(channel, visitor, customer)
+        elif body.identity and visitor.verified:
+            visitor = self._stranger(channel, now)  # somebody else on a shared browser, whose proof does not hold
         issued = Visitor(
             channel.account,
             visitor.visitor_id,
             visitor.conversation_id,
             visitor.address,
             visitor.verified,
-            int(now),
+            now,
             int(now + channel.settings.token_days * DAY_S),
         )
         name = channel.settings.name or self._settings.name
@@ -182,13 +160,14 @@ class WebApi:
 
     async def end(self, request: web.Request) -> web.Response:
         """Tell every page of this visitor to forget the conversation."""
-        visitor, _ = self._visitor(request)
+        visitor, _ = await self._acting(request)
 
         async def unit(tx: Tx) -> None:
             try:
                 timeline = await lock(tx, visitor.conversation_id)
             except NotFound:
                 return
+            timeline.signed_out_at = tx.now_s
             timeline.emit("session_ended", {})
             await timeline.save()
 
@@ -199,6 +178,7 @@ class WebApi:
         """State, latest messages and the event id they are current to."""
         visitor, _ = self._visitor(request)
         row = await self._store.row("conversations.read", id=visitor.conversation_id)
+        _check_current(visitor, row)
         answer: dict[str, Any] = {
             "conversation_id": visitor.conversation_id,
             "status": Status.BOT.value,
@@ -219,7 +199,7 @@ class WebApi:
             answer |= {key: state[key] for key in ("status", "reason")}
             answer["position"] = await self._position(row)
             answer["last_event_id"] = row["seq"]
-            answer["messages"] = [_message(message) for message in reversed(messages)]
+            answer["messages"] = [message_of(message) for message in reversed(messages)]
         return web.json_response(answer)
 
     async def message(self, request: web.Request) -> web.Response:
@@ -231,15 +211,19 @@ class WebApi:
                    "locale": body.locale}  # fmt: skip
         (inbound,) = _normalized(channel, payload, now)
         self._limit(self._visitors[channel.account], visitor.visitor_id)
+        self._limit(self._senders[channel.account], address_key(client_ip(request, self._settings.http)))
         self._limit(self._sites[channel.account], channel.account)
-        receipt = await self._gateway.accept(inbound)
+        try:
+            receipt = await self._gateway.accept(inbound)
+        except SignedOut:
+            raise _ended() from None
         return web.json_response(
             {"message_id": receipt.message_id, "seq": receipt.seq, "duplicate": receipt.duplicate}, status=202
         )
 
     async def rate(self, request: web.Request) -> web.Response:
         """Thumbs up or down with a reason, or their withdrawal."""
-        visitor, _ = self._visitor(request)
+        visitor, _ = await self._acting(request)
         body = await read_body(request, FeedbackBody)
         giver = ("customer", visitor.address)
         try:
@@ -254,10 +238,10 @@ class WebApi:
 
     async def ask(self, request: web.Request) -> web.Response:
         """Let the conversation wait for a person, also before the first message."""
-        visitor, channel = self._visitor(request)
+        visitor, channel = await self._acting(request)
         body = await read_body(request, HandoffBody)
         self._limit(self._visitors[channel.account], visitor.visitor_id)
-        inbound = _greeting(visitor, body.locale)
+        inbound = greeting(visitor, body.locale)
 
         async def unit(tx: Tx) -> dict[str, Any]:
             timeline = await self._gateway.open(tx, inbound)
@@ -268,7 +252,7 @@ class WebApi:
 
     async def stop(self, request: web.Request) -> web.Response:
         """Stop the answer being written; what was written so far stays."""
-        visitor, _ = self._visitor(request)
+        visitor, _ = await self._acting(request)
         try:
             stopping = await self._handoff.stop(visitor.conversation_id)
         except NotFound:
@@ -279,13 +263,22 @@ class WebApi:
         """The stream; ``Last-Event-ID`` resumes it."""
         visitor, _ = self._visitor(request)
         last = request.headers.get("Last-Event-ID", "").strip()
-        if last and not (last.isascii() and last.isdigit()):
+        if last and not (last.isascii() and last.isdigit() and len(last) <= ID_DIGITS):
             raise Problem(422, "Invalid input", "Last-Event-ID must be the id of an event of this stream.")
-        stream = EventStream(
-            self._store, self._hub, visitor.conversation_id, int(last) if last else None, self._closing
-        )
-        with self._metrics.sse_connections.labels("visitor").track_inprogress():
-            return await stream.serve(request)
+        if self._streams[visitor.visitor_id] >= STREAMS:
+            raise too_many(STREAMS_RETRY_S, f"More than {STREAMS} event streams are open; close some.")
+        row = await self._store.row("conversations.read", id=visitor.conversation_id)
+        _check_current(visitor, row)
+        after = int(last) if last else None
+        stream = EventStream(self._store, self._hub, visitor.conversation_id, after, self._closing)
+        self._streams[visitor.visitor_id] += 1
+        try:
+            with self._metrics.sse_connections.labels("visitor").track_inprogress():
+                return await stream.serve(request)
+        finally:
+            self._streams[visitor.visitor_id] -= 1
+            if not self._streams[visitor.visitor_id]:
+                del self._streams[visitor.visitor_id]
 
     def _channel(self, account: str) -> WebChannel:
         channel = self._channels.get(account)
@@ -299,14 +292,25 @@ class WebApi:
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, "No session", "Send the visitor's token as `Authorization: Bearer <token>`.")
         now = time.time()
-        for channel in self._channels.values():
+        for channel in filter(lambda channel: channel.settings.enabled, self._channels.values()):
             visitor = self._known(channel, token, now)
             if visitor is not None:
                 self._check_origin(request, channel)
                 if request.match_info.get("id", visitor.conversation_id) != visitor.conversation_id:
                     raise Problem(404, "Not found", "There is no such conversation.")
                 return visitor, channel
-        raise Problem(401, "Session ended", "The session token is not valid any more; start a new session.")
+        raise _ended()
+
+    async def _acting(self, request: web.Request) -> tuple[Visitor, WebChannel]:
+        """Like ``_visitor`` for what is not a message: also 401 after a sign-out, 429 when it happens too often."""
+        visitor, channel = self._visitor(request)
+        self._limit(self._actions, visitor.visitor_id)
+        _check_current(visitor, await self._store.row("conversations.read", id=visitor.conversation_id))
+        return visitor, channel
+
+    async def _signed_out(self, visitor: Visitor) -> bool:
+        row = await self._store.row("conversations.read", id=visitor.conversation_id)
+        return row is not None and visitor.issued_at <= (row["signed_out_at"] or 0.0)
 
     @staticmethod
     def _known(channel: WebChannel, token: str | None, now_s: float) -> Visitor | None:
@@ -318,7 +322,7 @@ class WebApi:
     @staticmethod
     def _stranger(channel: WebChannel, now_s: float) -> Visitor:
         visitor_id = new_id()
-        return Visitor(channel.account, visitor_id, new_id(), visitor_id, verified=False, issued_at=int(now_s),
+        return Visitor(channel.account, visitor_id, new_id(), visitor_id, verified=False, issued_at=now_s,
                        expires_at=0)  # fmt: skip
 
     async def _proven(self, channel: WebChannel, visitor: Visitor, customer: str) -> Visitor:
@@ -326,26 +330,32 @@ class WebApi:
         address = f"user:{customer}"
         if visitor.address == address:
             return visitor
-        proven = Visitor(channel.account, new_id(), new_id(), address, verified=True, issued_at=0, expires_at=0)
+        proven = Visitor(channel.account, new_id(), new_id(), address, verified=True, issued_at=0.0, expires_at=0)
 
         async def unit(tx: Tx) -> str:
-            timeline = await self._gateway.open(tx, _greeting(proven, "en"))
+            timeline = await self._gateway.open(tx, greeting(proven, "en"))
             return timeline.id
 
         conversation_id = await self._store.write(unit, order=address)
-        return Visitor(channel.account, proven.visitor_id, conversation_id, address, verified=True, issued_at=0,
+        return Visitor(channel.account, proven.visitor_id, conversation_id, address, verified=True, issued_at=0.0,
                        expires_at=0)  # fmt: skip
 
     def _check_origin(self, request: web.Request, channel: WebChannel) -> None:
-        own = ""
-        if not self._settings.http.public_url and request.url.host in {*LOOPBACK, self._settings.http.host}:
-            own = origin_of(str(request.url))  # a laptop without a public URL: the page it serves itself
+        own = "" if self._settings.http.public_url else self._page_origin(request)
         if not channel.origin_allowed(request.headers.get("Origin"), own):
             detail = (
                 "This site may not use the chat; an admin adds it to channels.web.allowed_origins, or sets "
                 "http.public_url when this is the desk's own page."
             )
             raise Problem(403, "Origin not allowed", detail)
+
+    def _page_origin(self, request: web.Request) -> str:
+        """The origin of our own pages on a laptop without a public URL; empty for a host that is not ours."""
+        try:
+            url = request.url
+        except ValueError:
+            raise Problem(400, "Bad host", "The Host header is not a valid host and port.") from None
+        return origin_of(str(url)) if url.host in {*LOOPBACK, self._settings.http.host} else ""
 
     @staticmethod
     def _limit(buckets: Buckets, key: str) -> None:
@@ -360,30 +370,19 @@ class WebApi:
         return 1 + (before["n"] if before else 0)
 
 
+def _ended() -> Problem:
+    return Problem(401, "Session ended", "The session token is not valid any more; start a new session.")
+
+
+def _check_current(visitor: Visitor, row: Row | None) -> None:
+    """Refuse a session that began before the customer signed out; raises 401."""
+    if row is not None and visitor.issued_at <= (row["signed_out_at"] or 0.0):
+        raise _ended()
+
+
 def _normalized(channel: WebChannel, payload: Mapping[str, Any], now_s: float) -> list[Inbound]:
     try:
         return channel.normalize(payload, now_s=now_s)
     except Rejected as error:
         title = f"Longer than {TEXT_BYTES} bytes" if error.status == web.HTTPRequestEntityTooLarge.status_code else ""
         raise Problem(error.status, title, error.reason) from None
-
-
-def _greeting(visitor: Visitor, locale: str) -> Inbound:
-    """A contact without words: enough to open the conversation."""
-    return Inbound("web", visitor.account, visitor.address, "", "", 0.0, verified=visitor.verified,
-                   conversation_id=visitor.conversation_id, profile={"locale": locale})  # fmt: skip
-
-
-def _message(row: Row) -> dict[str, Any]:
-    message = {
-        "id": row["id"],
-        "seq": row["seq"],
-        "role": row["role"],
-        "text": row["text"],
-        "at": row["created_at"],
-        "feedback": row["rating"],
-        **json.loads(row["body"]),
-    }
-    if row["turn_id"] is not None:
-        message["turn"] = row["turn_id"]
-    return message

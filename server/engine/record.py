@@ -58,8 +58,8 @@ async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
     """Open the draft of the next attempt; drafts of earlier ones end as replaced. Raises Fenced."""
     timeline = await lock(tx, lease.key)
     await lanes.beat(tx, lease, lease_s)
-    if timeline.state.status is Status.CLAIMED:
-        raise OwnerChanged("staff hold the conversation")
+    if timeline.state.status in {Status.CLAIMED, Status.CLOSED}:
+        raise OwnerChanged(f"staff have {timeline.state.status} the conversation")
     row = await tx.row("conversations.last_attempt", conversation_id=timeline.id, first_seq=lease.first_seq)
     attempt = 1 + (row["attempt"] if row else 0)
     await timeline.end_drafts("replaced")
@@ -174,7 +174,8 @@ async def tell_busy(tx: Tx, conversation_id: str, first_seq: int, text: str) -> 
     """Tell a customer once per turn that their message waits; no handoff. Returns whether it was new."""
     timeline = await lock(tx, conversation_id)
     answered = timeline.covered >= first_seq
-    if answered or max(timeline.busy_seq, timeline.notice_seq) >= first_seq:
+    held = timeline.state.status in {Status.CLAIMED, Status.CLOSED}
+    if answered or held or max(timeline.busy_seq, timeline.notice_seq) >= first_seq:
         return False
     timeline.busy_seq = first_seq
     await timeline.say("notice", text, turn_id=turn_id(conversation_id, first_seq))

@@ -132,13 +132,14 @@ class TurnRunner:
             lease = grown
 
     def _without_model(self, context: Context, lease: Lease) -> Ending | None:
-        silenced = self._switch.silent(context.channel, context.account)
+        silenced = not self._engine.enabled or self._switch.silent(context.channel, context.account)
         decision = who_answers(context.state, silenced=silenced, answer_while_waiting=self._engine.answer_while_waiting)
         if isinstance(decision, HandOver):
             return Ending(Outcome.HANDED_OVER, lease.tail, reason=decision.reason, ask=decision.ask)
         if context.stop_seq >= lease.tail:
             text = say(Notice.STOPPED, context.language)
-            return Ending(Outcome.ANSWERED, lease.tail, reason="stopped", text=text, role="notice")
+            epoch = context.state.owner_epoch
+            return Ending(Outcome.ANSWERED, lease.tail, reason="stopped", text=text, role="notice", owner_epoch=epoch)
         if context.notice_at is not None and context.now_s > context.notice_at + self._engine.answer_deadline_s:
             return Ending(Outcome.GRACEFUL, lease.tail, reason="model_down")
         return None
@@ -175,7 +176,8 @@ class TurnRunner:
             )
         except QuestionTooLong:
             text = say(Notice.TOO_LONG, context.language)
-            return Ending(Outcome.GRACEFUL, lease.tail, reason="too_long", text=text, role="notice")
+            epoch = context.state.owner_epoch
+            return Ending(Outcome.GRACEFUL, lease.tail, reason="too_long", text=text, role="notice", owner_epoch=epoch)
         control.merging = self._may_merge(clocks)
         error: ModelError | None = None
         while self._breaker.allow():
@@ -338,7 +340,12 @@ class TurnRunner:
             # asking for a person counts who else waits, which is not this conversation's own
             await self._store.write(unit, order=lease.key, independent=ending.ask is None)
             reach("turn_ended")
-        except (record.TailMoved, record.OwnerChanged):
+        except record.OwnerChanged:
+            return False
+        except record.TailMoved:
+            if len(lease.items) >= lanes.ITEMS_PER_TAKE:
+                # more is waiting than one turn reads: answer this part, the next turn takes the rest
+                clocks.merges = self._engine.max_merges
             return False
         self._metrics.turns.labels(ending.outcome.value, ending.reason or "").inc()
         self._metrics.turn_seconds.observe(self._clock() - clocks.taken)

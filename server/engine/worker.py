@@ -120,7 +120,7 @@ class Worker:
             return
 
         async def unit(tx: Tx) -> list[Lease]:
-            return await lanes.take(tx, "in", free, self._engine.lease_s, self._store.worker_id)
+            return await lanes.take(tx, "in", free, self._engine.lease_s, self._store.worker_id, tenant=self._tenant)
 
         # takes run last in their group: they lock lanes without their conversations
         for lease in await self._store.write(unit, order="~"):
@@ -201,6 +201,8 @@ class Worker:
         )
         loading = self._model_state() is ModelState.LOADING
         for row in overdue:
+            if not self._engine.enabled or self._switch.silent(row["channel"], row["account"]):
+                continue
             text = say(Notice.LOADING if loading else Notice.BUSY, row["language"] or "en")
 
             async def unit(tx: Tx, row: Row = row, text: str = text) -> bool:

@@ -226,6 +226,7 @@ class PostgresStore:
             _drop(session, entries, str(error))
         except Exception as error:  # the committer must outlive any fault of one group
             log.exception("group_crashed", units=len(entries))
+            self.on_group(len(entries), time.perf_counter() - started, "failed")
             _drop(session, entries, f"the group could not be committed ({type(error).__name__})")
         settle(entries)
         self._tell(notices)

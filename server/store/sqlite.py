@@ -216,6 +216,7 @@ class SqliteStore:
                 entry.error = StoreUnavailable(str(error))
         except Exception as error:  # the writer must outlive any fault of one group
             log.exception("group_crashed", units=len(entries))
+            self.on_group(len(entries), time.perf_counter() - started, "failed")
             for entry in entries:
                 entry.error = StoreUnavailable(f"the group could not be committed ({type(error).__name__})")
         entries[0].future.get_loop().call_soon_threadsafe(self._finish, entries, notices)

@@ -190,3 +190,32 @@ async def test_every_answer_stores_its_release_and_tokens(store_url: str, tmp_pa
         assert set(json.loads(turn["timings"])) == {"settle", "first_token", "total"}
         release = await service.store.row("releases.get", id=turn["release_id"])
         assert release is not None
+
+
+async def test_a_bot_that_is_switched_off_in_the_settings_stays_silent(tmp_path: Path) -> None:
+    async with desk(f"sqlite:///{tmp_path}/d.db", tmp_path, engine={"enabled": False}) as service:
+        visitor = await service.visitor()
+        await visitor.say("anybody there")
+        await _ended(service, visitor)
+        (turn,) = await service.turns(visitor.conversation)
+        assert (turn["outcome"], turn["reason"]) == ("handed_over", "bot_off")
+        assert service.double.stats.requests == 0
+        assert visitor.of("state")[-1]["status"] == "waiting"
+
+
+async def test_closing_in_the_middle_of_an_answer_leaves_no_answer(store_url: str, tmp_path: Path) -> None:
+    async with desk(store_url, tmp_path, pace=SLOW) as service:
+        handoff = Handoff(service.store)
+        visitor = await service.visitor()
+        await visitor.say(LONG)
+        await _drafting(visitor)
+        await handoff.close(visitor.conversation, "ana")
+        await _ended(service, visitor)
+        (turn,) = await service.turns(visitor.conversation)
+        assert (turn["outcome"], turn["reason"]) == ("handed_over", "closed")
+        assert not visitor.said("assistant")
+        assert (await visitor.snapshot())["status"] == "closed"
+        await visitor.say("one more thing")
+        await visitor.answered()
+        assert (await visitor.snapshot())["status"] == "bot", "writing opens it again"
+        await service.check_laws(visitor.conversation)

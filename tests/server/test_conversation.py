@@ -168,7 +168,7 @@ def test_any_series_of_events_keeps_the_laws(events: list[Event], silenced: bool
         (DOWN, False, False, Answer()),  # it waits for the model itself: answering is what ends it
         (CLAIMED, False, True, HandOver("claimed")),
         (CLAIMED, True, True, HandOver("claimed")),
-        (CLOSED, False, False, Answer()),
+        (CLOSED, False, True, HandOver("closed")),
     ],
 )
 def test_who_answers(state: State, silenced: bool, while_waiting: bool, decision: Answer | HandOver):

@@ -26,7 +26,7 @@ values (:id, 'shop', 'web', 'default', :id, :id, '{}', cast(:at as double precis
 -- name: conversation
 -- A conversation.
 insert into conversation (id, tenant, channel, account, address, identity_id, customer_id, status, seq, covered,
-    created_at, updated_at, previous_at)
+    created_at, updated_at, said_at)
 values (:id, 'shop', 'web', 'default', :id, :id, :id, 'bot', 3, 2, cast(:at as double precision),
     cast(:at as double precision), cast(:at as double precision));
 -- name: message

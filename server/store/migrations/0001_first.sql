@@ -211,7 +211,8 @@ create table conversation (
     language text,
     created_at double precision not null,
     updated_at double precision not null,
-    previous_at double precision not null,       -- updated_at before the last customer message: decides whether a case went idle
+    said_at double precision not null,           -- when the customer last wrote: decides whether the case went idle
+    signed_out_at double precision,              -- visitor tokens issued before are void
     unique (tenant, channel, account, address)
 );
 create index conversation_status on conversation (tenant, status, updated_at);
@@ -223,7 +224,6 @@ create table support_case (                      -- an episode of a conversation
     conversation_id text not null references conversation (id),
     release_id text,                             -- the release this case is pinned to
     opened_at double precision not null,
-    active_at double precision not null,
     closed_at double precision,
     closed_by text,
     csat integer

@@ -47,7 +47,7 @@ where i.tenant = :tenant and i.channel = :channel and i.account = :account and i
 -- name: create
 -- A new conversation of an identity.
 insert into conversation (id, tenant, channel, account, address, identity_id, customer_id, status, language,
-    created_at, updated_at, previous_at)
+    created_at, updated_at, said_at)
 values (:id, :tenant, :channel, :account, :address, :identity_id, :customer_id, 'bot', :language,
     cast(:now as double precision), cast(:now as double precision), cast(:now as double precision))
 on conflict do nothing returning id;
@@ -56,13 +56,14 @@ on conflict do nothing returning id;
 -- Everything a unit may have changed in a locked conversation.
 update conversation set status = :status, reason = :reason, waiting_since = :waiting_since, owner = :owner,
     owner_epoch = :owner_epoch, seq = :seq, covered = :covered, stop_seq = :stop_seq, notice_seq = :notice_seq,
-    notice_at = :notice_at, busy_seq = :busy_seq, case_id = :case_id, previous_at = :previous_at, updated_at = :updated_at
+    notice_at = :notice_at, busy_seq = :busy_seq, case_id = :case_id, said_at = :said_at,
+    signed_out_at = :signed_out_at, updated_at = :updated_at
 where id = :id;
 
 -- name: open_case
 -- An episode begins.
-insert into support_case (id, tenant, conversation_id, opened_at, active_at)
-values (:id, :tenant, :conversation_id, cast(:now as double precision), cast(:now as double precision));
+insert into support_case (id, tenant, conversation_id, opened_at)
+values (:id, :tenant, :conversation_id, cast(:now as double precision));
 
 -- name: close_case
 -- An episode ends.
@@ -72,10 +73,6 @@ where id = :id and closed_at is null;
 -- name: pin_case
 -- Tie a case to the release of its first turn.
 update support_case set release_id = :release_id where id = :id and release_id is null;
-
--- name: case
--- One case.
-select * from support_case where id = :id;
 
 -- name: add_message
 -- A message, with the event sequence that announces it.
@@ -159,7 +156,7 @@ on conflict (message_id, giver_kind, giver_id, kind) do update set value = exclu
 
 -- name: overdue
 -- Conversations whose oldest open message nobody has started on, and which were not told so yet.
-select c.id, c.language, l.done + 1 as first_seq from lane l
+select c.id, c.channel, c.account, c.language, l.done + 1 as first_seq from lane l
 join conversation c on c.id = l.key
 join item i on i.lane_id = l.id and i.seq = l.done + 1
 where l.tenant = :tenant and l.kind = 'in' and l.done < l.tail and l.holder is null

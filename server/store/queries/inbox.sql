@@ -35,5 +35,5 @@ from turn where tenant = :tenant and conversation_id = :id order by first_seq de
 
 -- name: case
 -- The episode a conversation is in.
-select id, release_id, opened_at, active_at, closed_at, closed_by, csat from support_case
+select id, release_id, opened_at, closed_at, closed_by, csat from support_case
 where tenant = :tenant and id = :id;

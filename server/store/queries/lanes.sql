@@ -28,7 +28,8 @@ with clock as materialized (
     select {lease_now} as now_s
 ), picked as (
     select id, holder from lane
-    where kind = :kind and done < tail and ready_at <= (select now_s from clock)
+    where kind = :kind and tenant = coalesce(cast(:tenant as text), tenant)
+        and done < tail and ready_at <= (select now_s from clock)
     order by priority_at, id limit cast(:limit as bigint) {skip_locked}
 )
 update lane set ready_at = clock.now_s + cast(:lease_s as double precision),
@@ -42,11 +43,13 @@ returning lane.id, lane.tenant, lane.key, lane.lease_epoch, lane.done, lane.tail
 update item set attempts = attempts + 1,
     lost_leases = lost_leases + (select holder is not null from lane where lane.id = item.lane_id)
 where (lane_id, seq) in (
-    select id, done + 1 from lane where kind = :kind and done < tail and ready_at <= {lease_now}
+    select id, done + 1 from lane where kind = :kind and tenant = coalesce(:tenant, tenant)
+        and done < tail and ready_at <= {lease_now}
     order by priority_at, id limit :limit);
 update lane set ready_at = {lease_now} + :lease_s, lease_epoch = lease_epoch + 1, holder = :holder
 where id in (
-    select id from lane where kind = :kind and done < tail and ready_at <= {lease_now}
+    select id from lane where kind = :kind and tenant = coalesce(:tenant, tenant)
+        and done < tail and ready_at <= {lease_now}
     order by priority_at, id limit :limit)
 returning id, tenant, key, lease_epoch, done, tail, priority_at, 0 as lost;
 

@@ -369,9 +369,13 @@ class LosesItsDatabase:
             raise StoreUnavailable("the database went away")
         return await self._inner.rows(query, **values)  # type: ignore[no-any-return]
 
+    async def row(self, query: str, /, **values: Any) -> Row | None:
+        rows = await self.rows(query, **values)
+        return rows[0] if rows else None
+
 
 async def test_without_a_database_the_stream_ends_so_that_the_page_comes_back(site: Site):
-    site.store = LosesItsDatabase(site.one.store, 1)
+    site.store = LosesItsDatabase(site.one.store, 2)
     with capture_logs() as logs:
         reader = await site.read()
         await until(lambda: reader.ids == [2])

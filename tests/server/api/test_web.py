@@ -168,9 +168,18 @@ async def test_stop_with_and_without_anything_to_stop(service: Service):
 
 async def test_signing_out_before_and_after_the_first_word(service: Service):
     visitor = await service.visitor(follow=False)
-    for _ in range(2):
-        assert (await post(service, "/web/session/end", **visitor.headers)).status == 204
-        await visitor.say("hello")
+    assert (await post(service, "/web/session/end", **visitor.headers)).status == 204, "nothing to forget yet"
+    await visitor.say("hello")
+    assert (await post(service, "/web/session/end", **visitor.headers)).status == 204
+    late = await visitor.post("messages", {"client_message_id": "late", "text": "me again"})
+    assert late.status == 401, "the old token is void"
+    for path in ("", "/events"):
+        response = await service.http.get(f"{visitor.url}{path}", headers=visitor.headers)
+        assert response.status == 401
+    for path in ("stop", "handoff"):
+        assert (await visitor.post(path)).status == 401
+    refreshed = await service.visitor(follow=False, token=visitor.token)
+    assert refreshed.conversation != visitor.conversation, "a void token brings nothing back"
     events = await service.store.rows("bench.events", id=visitor.conversation)
     assert [event["kind"] for event in events].count("session_ended") == 1
 
@@ -266,3 +275,29 @@ async def test_a_stream_that_is_open_when_the_server_stops_is_told_to_resume(ser
 async def _opened(visitor: Visitor) -> Visitor:
     await visitor.say("hello")
     return visitor
+
+
+async def test_a_bad_proof_never_keeps_the_person_before(service: Service):
+    anonymous = await service.visitor(follow=False)
+    again = await service.visitor(follow=False, token=anonymous.token, identity="junk")
+    assert again.conversation == anonymous.conversation, "an anonymous visitor stays who they are"
+
+
+async def test_open_streams_of_one_visitor_are_bounded(service: Service):
+    visitor = await service.visitor(follow=False)
+    await visitor.say("hello")
+    streams = [await service.http.get(f"{visitor.url}/events", headers=visitor.headers) for _ in range(20)]
+    assert {stream.status for stream in streams} == {200}
+    refused = await service.http.get(f"{visitor.url}/events", headers=visitor.headers)
+    assert refused.status == 429
+    assert refused.headers["Retry-After"]
+    for stream in streams:
+        stream.close()
+
+
+async def test_a_host_header_that_is_none_and_an_endless_event_id(service: Service):
+    visitor = await service.visitor(follow=False)
+    response = await service.http.get(visitor.url, headers=visitor.headers | {"Host": "x:99999", "Origin": "http://x"})
+    assert response.status == 400
+    response = await service.http.get(f"{visitor.url}/events", headers=visitor.headers | {"Last-Event-ID": "9" * 5000})
+    assert response.status == 422

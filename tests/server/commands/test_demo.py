@@ -1,4 +1,4 @@
-"""The demo over a model double: a real streamed answer or a status that says no. Real vLLM: tests/loop."""
+"""The demo over a model double: a real streamed answer or a status that says no. Real vLLM: loop/test_demo_real.py."""
 
 from __future__ import annotations
 
