@@ -156,6 +156,8 @@ class WebDouble:
         self.tokens: dict[str, str] = {}
         self.requests: list[Seen] = []
         self.faults: deque[Fault] = deque()
+        self.cuts: deque[str] = deque()
+        self.expired: set[str] = set()
         self.refuse_streams = False
         self.most_streams = 0
         self.on_message: Callable[[Conversation, str], None] | None = None
@@ -204,6 +206,20 @@ class WebDouble:
         for each in self.conversations.values():
             each.push(None)
 
+    def expire_tokens(self) -> None:
+        """Refuses every token of the moment; they still prove who renews a session."""
+        self.expired.update(self.tokens)
+
+    @staticmethod
+    async def _cut(request: web.Request) -> web.StreamResponse:
+        """Begins an answer and dies in the middle of its body."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "500"})
+        await response.prepare(request)
+        await response.write(b'{"conversation_id": "')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         body: dict[str, Any] = {}
@@ -212,6 +228,9 @@ class WebDouble:
         self.requests.append(Seen(request.method, request.path_qs, dict(request.headers), body))
         if request.method == "POST" and request.headers.get("Origin") != self.base_url:
             return problem(403, "Origin is not on the list")
+        if self.cuts and self.cuts[0] in request.path.split("/"):
+            self.cuts.popleft()
+            return await self._cut(request)
         return await handler(request)
 
     def _page(self, name: str, policy: str) -> web.Response:
@@ -261,7 +280,7 @@ class WebDouble:
     def _bound(self, handler: Callable[[web.Request, Conversation], Awaitable[web.StreamResponse]]) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
             token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if token not in self.tokens:
+            if token not in self.tokens or token in self.expired:
                 return problem(401, "The session has ended")
             conversation = self.conversations.get(request.match_info["id"])
             if conversation is None or conversation.visitor != self.tokens[token]:

@@ -29,6 +29,9 @@ export class App {
     this.unread = -1;
     this.painting = false;
     this.redraftedAt = 0;
+    this.missed = 0; // how often events were missed
+    /** @type {Promise<void>|null} */
+    this.reloading = null;
     /** @type {Link|null} */
     this.link = null;
     this.attempt = new AbortController();
@@ -81,11 +84,12 @@ export class App {
         await this.#open(attempt.signal);
         return;
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
         if (attempt.signal.aborted) return;
-        this.#connected(error.status === 403 ? 'refused' : 'reconnecting');
-        if (error.status === 403) return;
-        await patience(Math.max(error.retryAfterMs, backoff(failures)), attempt.signal);
+        const known = error instanceof ApiError ? error : new ApiError(0);
+        if (known !== error) console.error(error); // an answer that cannot be read must not end the trying
+        this.#connected(known.status === 403 ? 'refused' : 'reconnecting');
+        if (known.status === 403) return;
+        await patience(backoff(failures), attempt.signal, known.retryAfterMs);
       }
     }
   }
@@ -111,25 +115,36 @@ export class App {
       onGap: () => this.#reload(),
     });
     this.link.start();
-    this.outbox.open();
+    this.outbox.open(info);
     this.host.event('session', { verified: Boolean(info.verified) });
   }
 
   async #snapshot() {
-    const snapshot = await (await this.session.call('GET', '')).json();
+    const snapshot = await this.session.snapshot();
     if (snapshot.conversation_id !== this.session.shown) return;
     this.timeline.load(snapshot);
     if (this.shelf.get('seen')?.conversation !== this.session.shown) this.#saw(this.timeline.lastSeq);
     this.#paint();
   }
 
-  /** A snapshot because events were missed; the stream goes on meanwhile. */
-  async #reload() {
+  /** A snapshot because events were missed, and one more when others were missed meanwhile; the stream goes on. */
+  #reload() {
+    this.missed += 1;
+    this.reloading ??= this.#catchUp().finally(() => {
+      this.reloading = null;
+    });
+    return this.reloading;
+  }
+
+  async #catchUp() {
     try {
-      await this.#snapshot();
+      for (let done = 0; done < this.missed;) {
+        done = this.missed;
+        await this.#snapshot();
+      }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.connect();
+      if (!(error instanceof ApiError)) console.error(error);
+      if (this.session.shown) this.connect();
     }
   }
 
@@ -141,6 +156,7 @@ export class App {
   }
 
   #restart() {
+    this.session.shown = '';
     this.timeline.clear();
     this.messages.clear();
     this.screen.ended(false);
@@ -194,11 +210,14 @@ export class App {
 
   #listenToTabs() {
     const { tabs } = this;
-    tabs.on('held', (message) => this.#held(message.entry, false));
+    const mine = (/** @type {(message: any) => void} */ act) => (/** @type {any} */ message) => {
+      if (message.conversation === this.session.shown) act(message);
+    };
+    tabs.on('held', mine((message) => this.#held(message.entry, false)));
     tabs.on('sent', (message) => this.#sent(message.id, false));
     tabs.on('gone', (message) => this.#gone(message.id, false));
-    tabs.on('session', () => this.#restart());
-    tabs.on('ended', () => this.#ended(false));
+    tabs.on('session', (message) => message.conversation !== this.session.shown && this.#restart());
+    tabs.on('ended', mine(() => this.#ended(false)));
   }
 
   /** @param {string} jwt */
@@ -207,7 +226,7 @@ export class App {
       const info = await this.session.start({ identity: jwt });
       this.host.event('session', { verified: Boolean(info.verified) });
       if (info.conversation_id === this.session.shown) return;
-      this.tabs.post('session');
+      this.tabs.post('session', { conversation: info.conversation_id });
       this.#restart();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -216,26 +235,32 @@ export class App {
   }
 
   async #logout() {
+    const conversation = this.#conversation;
     const ending = this.session.end();
-    await this.#ended(true);
+    if (this.screen.parts.ended.hidden) await this.#ended(true, conversation);
+    else this.host.event('ended');
     await ending;
   }
 
-  /** @param {boolean} tellTabs */
-  async #ended(tellTabs) {
+  get #conversation() {
+    return this.session.shown || this.session.info?.conversation_id || '';
+  }
+
+  /** @param {boolean} tellTabs @param {string} [conversation] */
+  async #ended(tellTabs, conversation = this.#conversation) {
     if (!this.screen.parts.ended.hidden) return; // several tabs tell each other of the same end
     this.attempt.abort();
     this.link?.stop();
     this.link = null;
     this.session.shown = '';
-    this.shelf.set('session', null);
+    if (this.session.info?.conversation_id === conversation) this.shelf.set('session', null);
     this.shelf.set('seen', null);
     this.composer.clear();
     this.timeline.clear();
     this.messages.clear();
     this.screen.clear();
     this.screen.ended(true);
-    if (tellTabs) this.tabs.post('ended');
+    if (tellTabs) this.tabs.post('ended', { conversation });
     await this.outbox.clear();
     this.host.event('ended');
     this.#paint();
@@ -243,8 +268,8 @@ export class App {
 
   /** @param {{lastId: number, draft: import('./timeline.js').Draft|null, model: string, connection: import('./sse.js').Connection}} live */
   #joined(live) {
-    if (live.lastId > this.timeline.lastId) this.#reload();
-    if (live.draft && !this.timeline.draft) this.timeline.draft = live.draft;
+    if (live.lastId > this.timeline.lastId) this.#reload().then(() => live.draft && !this.timeline.draft && this.#redraft());
+    else if (live.draft && !this.timeline.draft) this.timeline.draft = live.draft;
     this.timeline.model = live.model;
     this.#connected(live.connection);
   }
@@ -270,7 +295,7 @@ export class App {
   /** @param {import('./outbox.js').Entry} entry @param {boolean} tellTabs */
   #held(entry, tellTabs) {
     this.timeline.hold(entry);
-    if (tellTabs) this.tabs.post('held', { entry });
+    if (tellTabs) this.tabs.post('held', { conversation: entry.conversation, entry });
     this.#paint();
   }
 

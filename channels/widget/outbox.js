@@ -8,15 +8,21 @@ import { backoff, patience } from './sse.js';
 
 const DATABASE = 'frontdesk';
 const STORE = 'outbox';
+const TRUSTED_WAIT_MS = 600_000; // a longer wait comes from a clock that was set back
+const MOST_TRIES = 5; // then a message that the server fails at makes way for the next ones
 
 /**
  * @typedef {object} Entry
  * @property {string} id the client_message_id
  * @property {string} account
+ * @property {string} conversation it is sent to this one only; '' before the first session
+ * @property {string} visitor who wrote it; '' when not known
  * @property {string} text
  * @property {number} at epoch seconds
  * @property {'sending'|'kept'|'refused'} state
  * @property {number} [status] why it was refused
+ * @property {number} [after] not before then, as the server's Retry-After asked: epoch milliseconds
+ * @property {number} [tries] how often the server failed at it
  */
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
@@ -84,6 +90,7 @@ export class Outbox {
    */
   constructor({ account, session, shelf, words, onChange, onSent, onGone }) {
     this.account = account;
+    this.lock = `frontdesk:${account}:outbox`;
     this.words = words;
     this.session = session;
     this.table = new Table(account, shelf);
@@ -95,17 +102,38 @@ export class Outbox {
     this.again = false;
   }
 
-  /** Shows what an earlier page left behind and sends it. */
-  async open() {
-    for (const entry of await this.table.all()) this.onChange(entry);
+  /** Shows what an earlier page left behind and sends it. @param {import('./session.js').SessionInfo} info the present session */
+  async open(info) {
+    const here = info.conversation_id;
+    if ((await this.table.all()).some((entry) => entry.conversation !== here)) {
+      await exclusively(this.lock, () => this.#moveTo(info));
+    }
+    if (this.session.shown !== here) return;
+    for (const entry of await this.table.all()) if (entry.conversation === here) this.onChange(entry);
     this.flush();
+  }
+
+  /** Another visitor's words are never sent; the same visitor's go along to the new conversation.
+   * @param {import('./session.js').SessionInfo} info
+   */
+  async #moveTo(info) {
+    for (const entry of await this.table.all()) {
+      if (this.session.shown !== info.conversation_id) return;
+      if (entry.conversation === info.conversation_id) continue;
+      const mine = entry.conversation === '' || entry.visitor === info.visitor_id;
+      if (mine) await this.table.put({ ...entry, conversation: info.conversation_id, visitor: info.visitor_id });
+      else await this.discard(entry.id);
+    }
   }
 
   /** @param {string} text @returns {Promise<Entry>} kept before the first attempt to send */
   async add(text) {
     const id = crypto.randomUUID ? crypto.randomUUID() : randomId();
+    const { shown, info } = this.session;
+    const conversation = shown || info?.conversation_id || '';
+    const visitor = info && info.conversation_id === conversation ? info.visitor_id : '';
     /** @type {Entry} */
-    const entry = { id, account: this.account, text, at: Date.now() / 1000, state: 'sending' };
+    const entry = { id, account: this.account, conversation, visitor, text, at: Date.now() / 1000, state: 'sending' };
     this.onChange(entry);
     await this.table.put(entry);
     this.flush();
@@ -116,7 +144,7 @@ export class Outbox {
   async retry(id) {
     const entry = (await this.table.all()).find((each) => each.id === id);
     if (!entry) return;
-    await this.#mark(entry, 'sending');
+    await this.#mark({ ...entry, tries: 0, after: 0 }, 'sending');
     this.flush();
   }
 
@@ -131,12 +159,13 @@ export class Outbox {
     await this.table.remove(id);
   }
 
-  /** Forgets everything: the visitor logged out. */
+  /** Forgets everything that is not the present session's: the visitor logged out. */
   async clear() {
-    for (const entry of await this.table.all()) await this.discard(entry.id);
+    const kept = this.session.info?.conversation_id;
+    for (const entry of await this.table.all()) if (entry.conversation !== kept) await this.discard(entry.id);
   }
 
-  /** Sends what waits, now; a run in progress is woken from its backoff. */
+  /** Sends what waits, now; a run in progress is woken from its backoff, though not before the server's Retry-After is over. */
   flush() {
     this.wake.abort();
     if (this.running) {
@@ -156,9 +185,9 @@ export class Outbox {
   async #drain() {
     for (let failures = 0; ;) {
       this.wake = new AbortController();
-      const wait = await exclusively(`frontdesk:${this.account}:outbox`, () => this.#sendAll());
+      const wait = await exclusively(this.lock, () => this.#sendAll());
       if (wait === null) return;
-      await patience(Math.max(wait, backoff(failures)), this.wake.signal);
+      await patience(backoff(failures), this.wake.signal, wait);
       failures += 1;
     }
   }
@@ -166,17 +195,21 @@ export class Outbox {
   /** @returns {Promise<number|null>} null when nothing is left, else the least wait in milliseconds */
   async #sendAll() {
     for (const entry of await this.table.all()) {
-      if (entry.state === 'refused') continue;
+      if (!this.session.shown) return null; // the page is between two conversations; `open` goes on
+      if (entry.state === 'refused' || entry.conversation !== this.session.shown) continue;
+      const early = (entry.after ?? 0) - Date.now();
+      if (early > 0 && early <= TRUSTED_WAIT_MS) return early;
       try {
         const body = { client_message_id: entry.id, text: entry.text, locale: this.words.tag };
         await this.session.call('POST', 'messages', { body });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (error.passing) {
-          await this.#mark(entry, 'kept', error.status);
-          return error.retryAfterMs;
-        }
-        await this.#mark(entry, 'refused', error.status);
+        if (entry.conversation !== this.session.shown) return null;
+        const tries = (entry.tries ?? 0) + Number(error.own);
+        const wait = error.passing && tries < MOST_TRIES;
+        const after = Date.now() + error.retryAfterMs;
+        await this.#mark({ ...entry, tries, after }, wait ? 'kept' : 'refused', error.status);
+        if (wait) return error.retryAfterMs;
         continue;
       }
       await this.table.remove(entry.id);

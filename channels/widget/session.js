@@ -28,7 +28,12 @@ export class ApiError extends Error {
 
   /** True when the same request may well succeed later. */
   get passing() {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 408 || this.status === 409 || this.status === 429 || this.status >= 500;
+  }
+
+  /** True when the server was reached and failed at this very request: the way there is not what is broken. */
+  get own() {
+    return this.status === 409 || (this.status >= 500 && ![502, 503, 504].includes(this.status));
   }
 }
 
@@ -73,11 +78,32 @@ export class Shelf {
   }
 }
 
-/** Runs `work` while no other tab runs work of that name; without Web Locks it simply runs.
+/** Runs `work` while no other tab runs work of that name; where Web Locks are missing or refused it simply runs.
  * @template T @param {string} name @param {() => Promise<T>} work @returns {Promise<T>}
  */
-export function exclusively(name, work) {
-  return navigator.locks ? navigator.locks.request(name, work) : work();
+export async function exclusively(name, work) {
+  if (!navigator.locks) return work();
+  let began = false;
+  try {
+    return await navigator.locks.request(name, () => {
+      began = true;
+      return work();
+    });
+  } catch (error) {
+    if (began) throw error;
+    return work();
+  }
+}
+
+/** Runs a step of an exchange with the server; whatever breaks it that is not an answer counts as a lost connection.
+ * @template T @param {() => Promise<T>} step @param {AbortSignal} [signal] the caller's own end, which is no failure @returns {Promise<T>}
+ */
+async function exchanged(step, signal) {
+  try {
+    return await step();
+  } catch (error) {
+    throw signal?.aborted || error instanceof ApiError ? error : new ApiError(0);
+  }
 }
 
 export class Session {
@@ -90,6 +116,7 @@ export class Session {
     this.onChange = null;
     /** @type {string} the conversation this page shows */
     this.shown = '';
+    this.ends = 0;
   }
 
   /** @returns {SessionInfo|null} */
@@ -102,12 +129,16 @@ export class Session {
    * @param {{identity?: string, renew?: boolean}} [claim] @returns {Promise<SessionInfo>}
    */
   async start({ identity, renew = false } = {}) {
+    const { ends } = this;
     return exclusively(`frontdesk:${this.account}:session`, async () => {
+      if (ends !== this.ends) throw new ApiError(0, 'The session has ended meanwhile');
       const known = this.info;
       if (known && !identity && !renew && Date.now() - (known.at ?? 0) < FRESH_MS) return known;
       const token = known?.token;
       const body = { account: this.account, ...(token && { token }), ...(identity && { identity }) };
-      const info = { ...await (await this.#fetch('POST', 'session', { body })).json(), at: Date.now() };
+      const response = await this.#fetch('POST', 'session', { body });
+      const info = { ...await exchanged(() => response.json()), at: Date.now() };
+      if (ends !== this.ends) throw new ApiError(0, 'The session has ended meanwhile');
       this.shelf.set('session', info);
       return info;
     });
@@ -115,12 +146,17 @@ export class Session {
 
   /** After a 401: one tab renews, the others find the new token. @param {string} refused @returns {Promise<SessionInfo>} */
   async #renew(refused) {
-    const info = await exclusively(`frontdesk:${this.account}:renew`, async () => {
+    return exclusively(`frontdesk:${this.account}:renew`, async () => {
       const current = this.info;
       return current && current.token !== refused ? current : this.start({ renew: true });
     });
-    if (this.shown && info.conversation_id !== this.shown) this.onChange?.();
-    return info;
+  }
+
+  /** Nothing of the conversation on this page goes to another one that the session has moved to. @param {SessionInfo} info */
+  #mine(info) {
+    if (!this.shown || info.conversation_id === this.shown) return info;
+    this.onChange?.();
+    throw new ApiError(0, 'The conversation has changed');
   }
 
   /**
@@ -129,44 +165,46 @@ export class Session {
    * @returns {Promise<Response>}
    */
   async call(method, path, options = {}) {
-    const info = this.info ?? await this.start();
+    const info = this.#mine(this.info ?? await this.start());
+    const { ends } = this;
     const where = (/** @type {SessionInfo} */ each) => `conversations/${encodeURIComponent(each.conversation_id)}${path && `/${path}`}`;
     try {
       return await this.#fetch(method, where(info), { ...options, token: info.token });
     } catch (error) {
       const stale = error instanceof ApiError && (error.status === 401 || error.status === 404);
-      if (!stale) throw error;
-      const renewed = await this.#renew(info.token);
+      if (!stale || ends !== this.ends) throw error; // a sign-out is not followed by a new session nobody asked for
+      const renewed = this.#mine(await this.#renew(info.token));
       return this.#fetch(method, where(renewed), { ...options, token: renewed.token });
     }
+  }
+
+  /** The answer of a `GET` on the visitor's conversation itself. @returns {Promise<any>} */
+  async snapshot() {
+    const response = await this.call('GET', '');
+    return exchanged(() => response.json());
   }
 
   /** Ends the session on the server as far as it can be reached, and forgets it here in any case. */
   async end() {
     const token = this.info?.token;
+    this.ends += 1;
     this.shelf.set('session', null);
-    if (token) await this.#fetch('POST', 'session/end', { body: {}, token }).catch(() => undefined);
+    if (token) await this.#fetch('POST', 'session/end', { body: {}, token, keepalive: true }).catch(() => undefined);
   }
 
   /**
    * @param {string} method @param {string} path
-   * @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal, token?: string}} options
+   * @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal, token?: string, keepalive?: boolean}} options
    */
-  async #fetch(method, path, { body, headers = {}, signal, token }) {
+  async #fetch(method, path, { body, headers = {}, signal, token, keepalive = false }) {
     /** @type {RequestInit} */
-    const request = { method, signal: signal ?? AbortSignal.timeout(ANSWER_MS), credentials: 'omit', cache: 'no-store', redirect: 'error', headers: { ...headers } };
+    const request = { method, keepalive, signal: signal ?? AbortSignal.timeout(ANSWER_MS), credentials: 'omit', cache: 'no-store', redirect: 'error', headers: { ...headers } };
     if (token) Object.assign(/** @type {object} */ (request.headers), { Authorization: `Bearer ${token}` });
     if (body !== undefined) {
       request.body = JSON.stringify(body);
       Object.assign(/** @type {object} */ (request.headers), { 'Content-Type': 'application/json' });
     }
-    let response;
-    try {
-      response = await fetch(new URL(path, this.base), request);
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw new ApiError(0);
-    }
+    const response = await exchanged(() => fetch(new URL(path, this.base), request), signal);
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     throw new ApiError(response.status, problem.detail ?? problem.title, 1000 * (Number(response.headers.get('Retry-After')) || 0));

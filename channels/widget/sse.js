@@ -5,6 +5,7 @@ import { ApiError } from './session.js';
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 const SILENCE_MS = 40_000; // the server pings every 15 s; two missed pings mean a half-open connection
+const STEADY_MS = 10_000; // a connection that lived so long, or brought a frame, ends a row of failures
 const RESUME_JITTER_MS = 1_000; // a server that asks everyone to come back is not met by everyone at once
 
 /** @typedef {{id: number|null, event: string, data: any}} Frame */
@@ -48,20 +49,27 @@ export class Parser {
 /** Full jitter over an exponential ceiling. @param {number} failures @returns {number} milliseconds */
 export const backoff = (failures) => FIRST_DELAY_MS / 2 + Math.random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
 
-/** Waits, but no longer than until the network or the visitor comes back. @param {number} ms @param {AbortSignal} signal */
-export function patience(ms, signal) {
+/** Waits, but no longer than until the network or the visitor comes back, which never cuts short what the server asked for.
+ * @param {number} ms @param {AbortSignal} signal @param {number} [least] the server's Retry-After in milliseconds
+ */
+export function patience(ms, signal, least = 0) {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
+    const earliest = Date.now() + least;
     const done = () => {
       clearTimeout(timer);
-      removeEventListener('online', done);
+      removeEventListener('online', back);
       document.removeEventListener('visibilitychange', shown);
       signal.removeEventListener('abort', done);
       resolve(undefined);
     };
-    const shown = () => document.visibilityState === 'visible' && done();
-    const timer = setTimeout(done, ms);
-    addEventListener('online', done);
+    const back = () => {
+      clearTimeout(timer);
+      timer = setTimeout(done, Math.max(0, earliest - Date.now()));
+    };
+    const shown = () => document.visibilityState === 'visible' && back();
+    let timer = setTimeout(done, Math.max(ms, least));
+    addEventListener('online', back);
     document.addEventListener('visibilitychange', shown);
     signal.addEventListener('abort', done);
   });
@@ -103,25 +111,26 @@ export class Stream {
         return;
       }
       this.onState('reconnecting');
-      const wait = outcome === 'resume' ? Math.random() * RESUME_JITTER_MS : backoff(failures);
-      if (outcome !== 'resume') failures += 1;
-      await patience(Math.max(wait, typeof outcome === 'number' ? outcome : 0), signal);
+      const wait = outcome === 'resume' && failures === 0 ? Math.random() * RESUME_JITTER_MS : backoff(failures);
+      failures += 1;
+      await patience(wait, signal, typeof outcome === 'number' ? outcome : 0);
     }
   }
 
   /**
-   * @param {AbortSignal} signal @param {() => void} connected
+   * @param {AbortSignal} signal @param {() => void} steady the connection has proved itself
    * @returns {Promise<'lost'|'resume'|'refused'|number>} a number is the server's Retry-After in milliseconds
    */
-  async #connect(signal, connected) {
+  async #connect(signal, steady) {
     const connection = new AbortController();
     const stop = () => connection.abort();
     signal.addEventListener('abort', stop);
     this.connection = connection;
     let watchdog = setTimeout(stop, SILENCE_MS);
+    let proof = 0;
     try {
       const response = await this.open(this.lastId(), connection.signal);
-      connected();
+      proof = setTimeout(steady, STEADY_MS);
       this.onState('online');
       const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
       const decoder = new TextDecoder();
@@ -133,6 +142,7 @@ export class Stream {
         watchdog = setTimeout(stop, SILENCE_MS);
         for (const frame of parser.push(decoder.decode(value, { stream: true }))) {
           if (frame.event === 'resume') return 'resume';
+          steady();
           this.onFrame(frame);
         }
       }
@@ -141,6 +151,7 @@ export class Stream {
       return error instanceof ApiError && error.retryAfterMs ? error.retryAfterMs : 'lost';
     } finally {
       clearTimeout(watchdog);
+      clearTimeout(proof);
       signal.removeEventListener('abort', stop);
       connection.abort();
     }

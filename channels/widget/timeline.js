@@ -90,8 +90,11 @@ export class Timeline {
   /** @param {{messages: Message[], last_event_id: number, status: string, position: number|null, model: string}} snapshot */
   load(snapshot) {
     for (const message of snapshot.messages) this.#keep(message);
-    this.lastId = Math.max(this.lastId, Number(snapshot.last_event_id) || 0);
+    const last = Number(snapshot.last_event_id) || 0;
     this.status = snapshot.status ?? 'bot';
+    // The draft's end may be among the events that were passed over; the stream sends an open draft again from its start.
+    if (last > this.lastId || this.status !== 'bot') this.draft = null;
+    this.lastId = Math.max(this.lastId, last);
     this.position = snapshot.position ?? null;
     this.model = snapshot.model ?? 'ready';
     if (this.draft && this.sorted.some((message) => message.role === 'assistant' && message.turn === this.draft?.turn)) this.draft = null;

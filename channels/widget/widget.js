@@ -91,6 +91,7 @@ iframe{display:block;border:0;width:100%;height:100%;background:transparent;colo
 
   const account = script.dataset.account || 'default';
   const colour = hexColour(script.dataset.color);
+  const LOGOUT_KEY = `frontdesk:logout:${account}`; // a sign-out that the frame has not confirmed yet
   /** @type {Map<string, Set<Function>>} */
   const listeners = new Map();
   let locale = script.dataset.locale || document.documentElement.lang || navigator.language || 'en';
@@ -244,6 +245,7 @@ iframe{display:block;border:0;width:100%;height:100%;background:transparent;colo
       emit('unread', unread);
     },
     event(message) {
+      if (message.name === 'ended') remember('localStorage', LOGOUT_KEY, null);
       emit(String(message.name), message.detail);
     },
   };
@@ -288,6 +290,7 @@ iframe{display:block;border:0;width:100%;height:100%;background:transparent;colo
     },
     /** Ends the conversation on this device and clears its history. */
     logout() {
+      if (!ready) remember('localStorage', LOGOUT_KEY, '1');
       mountFrame();
       tell({ type: 'logout' });
     },
@@ -303,6 +306,10 @@ iframe{display:block;border:0;width:100%;height:100%;background:transparent;colo
   function mount() {
     document.body.append(host);
     paint();
+    if (remember('localStorage', LOGOUT_KEY) && !queued.some((each) => each.type === 'logout')) {
+      queued.unshift({ type: 'logout' });
+      mountFrame();
+    }
     if (remember('sessionStorage', OPEN_KEY) && !FULL_SCREEN.matches) open({ focus: false });
     else if (remember('localStorage', KNOWN_KEY)) (window.requestIdleCallback || setTimeout)(mountFrame);
     window.dispatchEvent(new CustomEvent('frontdesk:ready'));

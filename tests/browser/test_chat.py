@@ -88,6 +88,31 @@ async def test_events_older_than_retention_give_a_snapshot(visit: Visit, control
     await expect(page.locator(".row.staff .who")).to_contain_text("Ana")
 
 
+async def test_draft_withdrawn_while_away_does_not_stay(visit: Visit, control: WebDouble):
+    page = await visit.alone()
+    await asked(page, control)
+    control.conversation.begin()
+    control.conversation.write("Never to be finished")
+    await expect(page.locator(".draft-text")).to_have_text("Never to be finished")
+    control.refuse_streams = True
+    control.drop_streams()
+    await until(lambda: control.open_streams == 0)
+    control.conversation.finish("withdrawn")
+    control.conversation.retained_after = control.conversation.seq
+    control.refuse_streams = False
+    await expect(page.get_by_text("Never to be finished")).to_have_count(0)
+    control.conversation.begin()
+    control.conversation.write("Another answer")
+    await expect(page.locator(".draft-text")).to_have_text("Another answer")
+
+
+async def test_connection_cut_inside_an_answer_is_tried_again(visit: Visit, control: WebDouble):
+    control.cuts.extend(["session", "session", "conversations"])
+    page = await visit.alone()
+    assert not control.cuts
+    await asked(page, control)
+
+
 async def test_screen_reader_hears_the_answer_once_and_whole(visit: Visit, control: WebDouble):
     page = await visit.alone()
     await page.evaluate(
@@ -200,6 +225,19 @@ async def test_lost_answer_to_a_send_repeats_with_the_same_id(visit: Visit, cont
     await until(lambda: sum(control.conversation.posts.values()) >= 3)
     assert control.conversation.customer_texts() == ["only once"]
     assert len(control.conversation.posts) == 1
+
+
+async def test_message_the_server_fails_at_makes_way(visit: Visit, control: WebDouble):
+    page = await visit.alone()
+    await until(lambda: control.open_streams > 0)
+    control.faults.extend([Fault(409), *[Fault(500)] * 4])
+    await say(page, "poison")
+    await say(page, "after it")
+    await expect(page.locator(".customer[data-state=refused] .bubble")).to_have_text("poison", timeout=20_000)
+    await expect(page.locator(".customer[data-state=done] .bubble")).to_have_text("after it")
+    await page.locator(".customer[data-state=refused]").get_by_role("button", name="Retry").click()
+    await expect(page.locator(".customer[data-state=done]")).to_have_count(2)
+    assert sorted(control.conversation.posts.values()) == [1, 6]
 
 
 async def test_refused_message_stays_with_its_reason(visit: Visit, control: WebDouble):

@@ -78,11 +78,26 @@ async def test_session_ended_elsewhere_clears_every_tab(visit: Visit, control: W
 async def test_refused_token_is_renewed_without_losing_a_message(visit: Visit, control: WebDouble):
     page = await visit.alone()
     await asked(page, control, "before")
-    control.tokens.clear()
+    control.expire_tokens()
+    control.conversation.visitor = ""  # the same visitor is given a new conversation
     await say(page, "after the token died")
     await until(lambda: control.conversation.customer_texts() == ["after the token died"])
     await expect(page.locator(".customer .bubble")).to_have_text("after the token died")
     assert len(control.conversations) == 2
+
+
+async def test_message_of_one_visitor_is_never_sent_as_another(visit: Visit, control: WebDouble):
+    page = await visit.alone()
+    await asked(page, control, "before")
+    control.tokens.clear()
+    await say(page, "not for the next visitor")
+    await until(lambda: len(control.conversations) == 2)
+    await asked(page, control, "as somebody new")
+    await expect(page.locator(".customer")).to_have_count(1)
+    await page.reload()
+    await expect(page.locator(".customer .bubble")).to_have_text("as somebody new")
+    assert control.conversation.customer_texts() == ["as somebody new"]
+    assert len(control.conversation.posts) == 1
 
 
 async def test_logout_from_the_page_clears_the_history(visit: Visit, control: WebDouble):
@@ -94,6 +109,21 @@ async def test_logout_from_the_page_clears_the_history(visit: Visit, control: We
     await expect(chat.get_by_text("Forget me")).to_have_count(0)
     await until(lambda: any(seen.path_qs == "/web/session/end" for seen in control.requests))
     assert control.tokens == {}
+
+
+async def test_logout_before_the_frame_is_there_is_not_forgotten(visit: Visit, control: WebDouble):
+    page, chat = await visit.opened()
+    await say(chat, "Forget me")
+    await expect(chat.locator(".customer[data-state=done]")).to_have_count(1)
+    await visit.context.route("**/web/frame?*", lambda route: route.abort())
+    await page.reload()
+    await comes_true(page, "window.frontdesk !== undefined")
+    await page.evaluate("frontdesk.logout()")
+    await visit.context.unroute("**/web/frame?*")
+    await page.reload()
+    await expect(chat.locator("#ended")).to_be_visible()
+    await until(lambda: control.tokens == {})
+    await comes_true(page, "!Object.keys(localStorage).some((key) => key.includes('logout'))")
 
 
 async def test_identify_binds_the_signed_in_customer_in_every_tab(visit: Visit, control: WebDouble):
