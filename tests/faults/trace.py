@@ -107,7 +107,8 @@ def prove(calls: Sequence[Call], dialect: str, message_ids: Sequence[str], alone
         mine = [call for call in before if message_id in call.text]
         if not mine:
             proof.unwritten.append(message_id)
-        elif not _synced(mine[-1], syncs, answer):
+        elif not _synced(mine[0], syncs, answer):
+            # the first write is that of its commit; later ones are neighbours' commits that rewrite the same page
             proof.unsynced.append(message_id)
         elif message_id in alone and not _synced(before[-1], syncs, answer):
             proof.unclean.append(message_id)

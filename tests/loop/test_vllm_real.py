@@ -16,7 +16,17 @@ import pytest_asyncio
 
 from config.settings import ModelSettings
 from models import weights
-from models.chat import ChatMessage, Deadlines, Decoding, Delta, ModelRefused, ModelState, ToolCall, ToolSpec
+from models.chat import (
+    ChatMessage,
+    Deadlines,
+    Decoding,
+    Delta,
+    ModelRefused,
+    ModelState,
+    ModelUnavailable,
+    ToolCall,
+    ToolSpec,
+)
 from models.prompt import open_budget
 from models.serve import ModelProcess
 
@@ -155,7 +165,7 @@ async def _equals(server: Server, count: int) -> bool:
 
 
 async def test_an_unknown_model_and_a_long_prompt_are_refused(server: Server) -> None:
-    with pytest.raises(ModelRefused, match="does not know"):
+    with pytest.raises(ModelUnavailable, match="does not know"):
         await server.answer(PLAIN, model="nobody")
     with pytest.raises(ModelRefused, match="context"):
         await server.answer((ChatMessage("user", "word " * 3_000),))
