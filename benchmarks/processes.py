@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+
+from models.serve import free_port
 
 START_S = 60.0
 STOP_S = 40.0
@@ -71,13 +72,6 @@ def rss_mb(pid: int) -> float:
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the command's name: state, ppid, …, utime is the twelfth."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -88,6 +88,15 @@ def _result(text: str) -> int:
     return int(found[1]) if found else -1
 
 
+def _own(mine: Sequence[Call], dialect: str) -> Call:
+    """The write that must be synced before the answer.
+
+    SQLite writes all frames of a commit right before its one sync, and neighbours' commits rewrite the same page later:
+    the first one. PostgreSQL's log only grows and may be written before the commit record: the last one.
+    """
+    return mine[0] if dialect == "sqlite" else mine[-1]
+
+
 def prove(calls: Sequence[Call], dialect: str, message_ids: Sequence[str], alone: Sequence[str]) -> Proof:
     """Hold the rule for every id; those in ``alone`` were sent with nothing beside them, so the whole log is clean."""
     log = LOG_FILES[dialect]
@@ -107,8 +116,7 @@ def prove(calls: Sequence[Call], dialect: str, message_ids: Sequence[str], alone
         mine = [call for call in before if message_id in call.text]
         if not mine:
             proof.unwritten.append(message_id)
-        elif not _synced(mine[0], syncs, answer):
-            # the first write is that of its commit; later ones are neighbours' commits that rewrite the same page
+        elif not _synced(_own(mine, dialect), syncs, answer):
             proof.unsynced.append(message_id)
         elif message_id in alone and not _synced(before[-1], syncs, answer):
             proof.unclean.append(message_id)

@@ -219,9 +219,10 @@ async def test_v12_heartbeats_come(tmp_path: Path) -> None:
         visitor = await service.visitor(follow=False)
         async with service.http.get(f"{visitor.url}/events", headers=visitor.headers) as stream:
             async with asyncio.timeout(20):
-                async for line in stream.content:
-                    if line.startswith(b": ping"):
-                        break
+                line = await stream.content.readline()
+                while line and not line.startswith(b": ping"):
+                    line = await stream.content.readline()
+            assert line, "the stream ended before its first heartbeat"
 
 
 async def test_v13_identity(store_url: str, tmp_path: Path) -> None:
@@ -239,6 +240,8 @@ async def test_v13_identity(store_url: str, tmp_path: Path) -> None:
         ):
             stranger = await service.visitor(follow=False, identity=bad)
             assert stranger.conversation != phone.conversation
+            next_person = await service.visitor(follow=False, identity=bad, token=phone.token)
+            assert next_person.conversation != phone.conversation, "a shared browser must not show the person before"
 
 
 async def test_v14_logout_clears_every_tab(store_url: str, tmp_path: Path) -> None:
