@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from channels.base import Limits, Rejected
 from channels.message import Inbound
-from config.settings import WebAccount
+from config.accounts import WebAccount
 
 TEXT_BYTES = 8_192
 CLIENT_ID_CHARACTERS = 64

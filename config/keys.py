@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 
 ANY_ACCOUNT = "*"
 DEFAULT_ACCOUNT = "default"
@@ -96,7 +97,7 @@ def account_of(annotation: Any) -> type[Section] | None:
 def walk(model: type[Section] = Settings, above: tuple[str, ...] = ()) -> Iterator[Leaf]:
     """Yield every leaf below ``model`` in the order it is declared."""
     for name, field in model.model_fields.items():
-        path = (*above, name)
+        path = (*above, field.alias or name)
         section, account = section_of(field.annotation), account_of(field.annotation)
         if section is not None:
             yield from walk(section, path)

@@ -20,7 +20,8 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from config.keys import ENV_PREFIX, LEAVES, MAPS, concrete, env_name, leaf_of
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 from config.wording import ConfigError, sentence
 
 OTHER_VARIABLES = ("FRONTDESK_CONFIG", "FRONTDESK_CACHE_DIR", "FRONTDESK_CRASH_AT")
@@ -217,9 +218,9 @@ def _put(tree: dict[str, Any], assignment: Assignment) -> None:
 
 
 def _values(section: Section, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name in type(section).model_fields:
+    for name, declared in type(section).model_fields.items():
         value = getattr(section, name)
-        path = (*above, name)
+        path = (*above, declared.alias or name)
         if isinstance(value, Section):
             yield from _values(value, path)
         elif path in MAPS:

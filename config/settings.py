@@ -11,27 +11,20 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+from config.accounts import SlackAccount, TelegramAccount, WebAccount, WhatsAppAccount
+from config.section import Seconds, Section, http_url
+
 Tokens = Annotated[int, Field(gt=0, le=1_000_000)]
-
-
-class Section(BaseModel):
-    """Base of every component's settings: unknown keys are refused, values are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def _http_url(value: str, example: str) -> str:
-    """Check an absolute http(s) URL and drop its trailing slash; raises ValueError with an example."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        message = f"must be an absolute http(s) URL such as {example}"
-        raise ValueError(message)
-    return value.rstrip("/")
+ACCOUNTS: dict[str, type[Section]] = {
+    "web": WebAccount,
+    "whatsapp": WhatsAppAccount,
+    "slack": SlackAccount,
+    "telegram": TelegramAccount,
+}
+RESERVED_ACCOUNTS = frozenset({"status", "meta", "events", "actions"})  # these words stand in webhook paths
 
 
 class Http(Section):
@@ -47,7 +40,7 @@ class Http(Section):
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        return _http_url(value, "https://desk.example.com") if value else value
+        return http_url(value, "https://desk.example.com") if value else value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -107,7 +100,7 @@ class ModelSettings(Section):
     @field_validator("base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        return _http_url(value, "http://127.0.0.1:8000/v1") if value else value
+        return http_url(value, "http://127.0.0.1:8000/v1") if value else value
 
     @model_validator(mode="after")
     def _fits(self) -> ModelSettings:
@@ -148,52 +141,63 @@ class EngineSettings(Section):
     answer_while_waiting: bool = True
 
 
-class WebAccount(Section):
-    """One web site that may embed the widget."""
+class Outbox(Section):
+    """How answers leave: time-outs, repeats, and when an answer is too late to be sent."""
 
-    enabled: bool = True
-    allowed_origins: tuple[str, ...] = ()
-    name: str = ""
-    greeting: str = ""
-    identity_secret: SecretStr = SecretStr("")
-    messages_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
-    sessions_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 30
-    site_messages_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 3_000
-    token_days: Annotated[int, Field(ge=1, le=3_650)] = 180
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
+    send_timeout_s: Seconds = 10.0
+    lease_s: Annotated[float, Field(ge=2, le=600)] = 30.0
+    max_errors: Annotated[int, Field(ge=1, le=100)] = 8
+    retry_base_s: Seconds = 0.5
+    retry_max_s: Seconds = 60.0
+    breaker_failures: Annotated[int, Field(ge=1, le=100)] = 5
+    breaker_pause_s: Seconds = 5.0
+    expiry_s: Seconds = 3_600.0
+    draft_after_s: Annotated[float, Field(ge=0, le=60)] = 0.7
 
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
-                message = f"{origin!r} is not an origin such as https://shop.example.com (no path, no trailing slash)"
-                raise ValueError(message)
-        return value
-
-    @field_validator("identity_secret")
-    @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        minimum = 32
-        if 0 < len(value.get_secret_value()) < minimum:
-            message = "must have at least 32 characters; make one with: openssl rand -hex 32"
+    @model_validator(mode="after")
+    def _fits(self) -> Outbox:
+        if self.lease_s <= 2 * self.send_timeout_s:
+            message = "outbox.lease_s must be more than twice outbox.send_timeout_s; raise it or lower the time-out"
             raise ValueError(message)
-        return value
+        return self
+
+
+class MediaSettings(Section):
+    """What becomes of files that customers send."""
+
+    max_bytes: Annotated[int, Field(ge=1_024, le=1_000_000_000)] = 16_000_000
+    types: tuple[str, ...] = ("image/*", "audio/*", "video/*", "application/pdf", "text/plain", "text/csv")
+    timeout_s: Seconds = 30.0
+    transcription_url: str = ""
+    transcription_key: SecretStr = SecretStr("")
+    transcription_model: str = "whisper-1"
+
+    @field_validator("transcription_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return http_url(value, "http://127.0.0.1:8001/v1/audio/transcriptions") if value else value
 
 
 class Channels(Section):
     """The messaging platforms; each section maps account names to settings, ``default`` is the unnamed one."""
 
     web: dict[str, WebAccount] = Field(default_factory=dict)
+    whatsapp: dict[str, WhatsAppAccount] = Field(default_factory=dict)
+    slack: dict[str, SlackAccount] = Field(default_factory=dict)
+    telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
 
-    @field_validator("web")
+    @field_validator("web", "whatsapp", "slack", "telegram")
     @classmethod
-    def _accounts(cls, value: dict[str, WebAccount]) -> dict[str, WebAccount]:
+    def _names(cls, value: dict[str, Section], info: ValidationInfo) -> dict[str, Section]:
         for name in value:
-            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
-                message = f"channels.web.{name} is no account name; use lower-case letters, digits, dashes, underscores"
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name) or name in RESERVED_ACCOUNTS:
+                message = (
+                    f"channels.{info.field_name}.{name} is no account name; use lower-case letters, digits, dashes, "
+                    f"underscores, and none of {', '.join(sorted(RESERVED_ACCOUNTS))}"
+                )
                 raise ValueError(message)
-        return {"default": WebAccount(), **value}
+        return {"default": ACCOUNTS[info.field_name or ""](), **value}
 
 
 class Knowledge(Section):
@@ -238,6 +242,8 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
     channels: Channels = Channels()
+    outbox: Outbox = Outbox()
+    media: MediaSettings = MediaSettings()
     knowledge: Knowledge = Knowledge()
     access: Access = Access()
     log: Log = Log()
