@@ -65,6 +65,7 @@ export class App {
     this.#listenToHost();
     this.#listenToTabs();
     this.screen.translate();
+    this.composer.start();
     this.session.onChange = () => this.#restart();
     this.shelf.watch('seen', () => this.#paint());
     setInterval(() => this.#paint(), CLOCK_MS);

@@ -1,4 +1,6 @@
-/** The field in which the customer writes: Enter sends, Shift+Enter breaks the line, text survives a reload, the limit shows before it bites. */
+/** The field in which the customer writes: Enter sends, Shift+Enter breaks the line, the limit shows before it bites.
+ * Text survives a reload, and so does what was typed before the scripts were there.
+ */
 
 const LIMIT_BYTES = 8_000; // the server refuses more than 8 kB of UTF-8
 const WARN_BYTES = 7_200;
@@ -24,17 +26,26 @@ export class Composer {
       event.preventDefault();
       this.#send();
     });
-    field.addEventListener('keydown', (event) => {
-      const composing = event.isComposing || event.keyCode === 229; // Safari ends composition before its Enter arrives
-      if (event.key !== 'Enter' || event.shiftKey || composing) return;
-      event.preventDefault();
-      this.#send();
-    });
+    field.addEventListener('keydown', (event) => this.#key(event));
+    field.addEventListener('keypress', (event) => this.#key(event)); // of an Enter that went down before anyone listened
     field.addEventListener('input', () => {
       this.#store(field.value);
       this.refresh();
     });
-    field.value = this.#stored();
+  }
+
+  /** Takes over what an earlier page left unsent, and what was typed here before anyone listened.
+   *
+   * An Enter could only break the line then, so a text that ends in one was meant to be sent.
+   */
+  start() {
+    const { field } = this.parts;
+    const kept = this.#stored();
+    if (field.value.endsWith('\n')) this.#send();
+    const typed = field.value.trim() ? field.value : '';
+    const text = kept && typed ? `${kept}\n${typed}` : kept || typed;
+    if (field.value !== text) field.value = text; // writing moves the caret, also in the middle of a word
+    this.#store(text);
     this.refresh();
   }
 
@@ -63,6 +74,14 @@ export class Composer {
     counter.classList.toggle('over', over);
     field.setAttribute('aria-invalid', String(over));
     button.disabled = over || bytes === 0;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const composing = event.isComposing || event.keyCode === 229; // Safari ends composition before its Enter arrives
+    if (event.key !== 'Enter' || event.shiftKey || composing) return;
+    event.preventDefault();
+    this.#send();
   }
 
   #send() {

@@ -10,7 +10,11 @@
       count.textContent = String(goods);
     });
   }
+  const open = () => window.frontdesk.open();
   for (const button of document.querySelectorAll('[data-chat]')) {
-    button.addEventListener('click', () => window.frontdesk?.open());
+    button.addEventListener('click', () => {
+      if (window.frontdesk) open();
+      else window.addEventListener('frontdesk:ready', open, { once: true }); // its script is still on the way
+    });
   }
 })();

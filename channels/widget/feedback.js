@@ -18,6 +18,8 @@ export class Feedback {
     /** @type {'up'|'down'|null} */
     this.value = null;
     this.reason = '';
+    /** @type {Promise<boolean>} */
+    this.told = Promise.resolve(true);
     const t = (/** @type {string} */ key) => words.t(key);
     this.thumbs = { up: this.#thumb('up', t('good')), down: this.#thumb('down', t('bad')) };
     this.buttons = make('div', { className: 'thumbs', role: 'group', 'aria-label': t('rate') }, this.thumbs.up, this.thumbs.down);
@@ -46,7 +48,7 @@ export class Feedback {
     this.update(next);
     this.reason = '';
     if (next === 'down') this.#ask();
-    if (!(await this.rate({ value: next }))) this.update(before);
+    if (!(await this.#tell({ value: next }))) this.update(before);
   }
 
   #ask() {
@@ -65,7 +67,13 @@ export class Feedback {
     this.reason = reason;
     for (const chip of this.panel.querySelectorAll('.chip')) chip.setAttribute('aria-pressed', String(chip.dataset.reason === reason));
     if (!this.panel.querySelector('form')) this.#askMore();
-    await this.rate({ value: 'down', reason });
+    await this.#tell({ value: 'down', reason });
+  }
+
+  /** One after the other: a reason must not overtake the thumb it belongs to. @param {Rating} rating */
+  #tell(rating) {
+    this.told = this.told.catch(() => false).then(() => this.rate(rating));
+    return this.told;
   }
 
   #askMore() {
@@ -82,7 +90,7 @@ export class Feedback {
       onsubmit: async (/** @type {Event} */ event) => {
         event.preventDefault();
         const comment = field.value.trim();
-        if (comment && !(await this.rate({ value: 'down', reason: this.reason, comment }))) return;
+        if (comment && !(await this.#tell({ value: 'down', reason: this.reason, comment }))) return;
         this.#thank();
       },
     }, field, send);

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FrameLocator, expect
 
-from tests.browser.visitor import Visit, asked, say, until
+from tests.browser.visitor import Visit, asked, comes_true, kept, say, until
 from tests.web_double import Fault, WebDouble
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -176,6 +176,19 @@ async def test_thumb_down_asks_for_a_reason_and_can_be_withdrawn(visit: Visit, c
     ]
 
 
+async def test_reason_does_not_overtake_its_thumb(visit: Visit, control: WebDouble):
+    page = await visit.alone()
+    await until(lambda: control.open_streams > 0)
+    control.conversation.say("assistant", "We are closed on Sunday.", turn=1)
+    async with visit.withheld("**/feedback"):
+        await page.get_by_role("button", name="Bad answer").click()
+        await page.get_by_role("button", name="Incomplete").click()
+        await expect(page.locator(".comment")).to_be_visible()
+        assert sum(url.endswith("/feedback") for url in visit.urls) == 1
+    await until(lambda: len([each for each in control.conversation.calls if each[0] == "feedback"]) == 2)
+    assert [body.get("reason") for _, body in control.conversation.calls] == [None, "incomplete"]
+
+
 async def test_asking_for_a_person_becomes_a_status_line(visit: Visit, control: WebDouble):
     page = await visit.alone()
     await until(lambda: control.open_streams > 0)
@@ -193,6 +206,61 @@ async def test_asking_for_a_person_becomes_a_status_line(visit: Visit, control: 
     await expect(page.locator("#talk")).to_be_visible()
 
 
+SCRIPTS = "**/web/app.js"
+
+
+async def early(visit: Visit) -> FrameLocator:
+    """A chat whose field is there, but whose scripts are withheld."""
+    page = await visit.page()
+    await comes_true(page, "window.frontdesk !== undefined")
+    await page.evaluate("frontdesk.open()")
+    chat = page.frame_locator("iframe")
+    await chat.locator("#field").wait_for()
+    return chat
+
+
+@pytest.mark.parametrize("enter_early", [True, False])
+async def test_message_typed_before_the_scripts_came_is_sent(visit: Visit, control: WebDouble, enter_early: bool):
+    async with visit.withheld(SCRIPTS):
+        chat = await early(visit)
+        await chat.locator("#field").fill("Do you repair lamps?")
+        if enter_early:
+            await chat.locator("#field").press("Enter")
+    if not enter_early:
+        await chat.locator("#app[data-connection=online]").wait_for()
+        await expect(chat.locator("#send")).to_be_enabled()
+        await chat.locator("#field").press("Enter")
+    await expect(chat.locator(".customer[data-state=done] .bubble")).to_have_text("Do you repair lamps?")
+    await expect(chat.locator("#field")).to_have_value("")
+    assert control.conversation.customer_texts() == ["Do you repair lamps?"]
+
+
+async def test_words_typed_early_do_not_replace_what_an_earlier_page_left_unsent(visit: Visit, control: WebDouble):
+    page, chat = await visit.opened()
+    await chat.locator("#field").fill("Half a question")
+    async with visit.withheld(SCRIPTS):
+        await page.reload(wait_until="domcontentloaded")
+        await chat.locator("#field").fill("and the rest")
+    await expect(chat.locator("#field")).to_have_value("Half a question\nand the rest")
+    async with visit.withheld(SCRIPTS):
+        await page.reload(wait_until="domcontentloaded")
+        await say(chat, "Something else")
+    await expect(chat.locator(".customer[data-state=done] .bubble")).to_have_text("Something else")
+    await expect(chat.locator("#field")).to_have_value("Half a question\nand the rest")
+    assert control.conversation.customer_texts() == ["Something else"]
+
+
+@pytest.mark.parametrize("step", ["session", "conversations/*", "conversations/*/events"])
+async def test_message_written_while_the_desk_is_slow_is_sent_once(visit: Visit, control: WebDouble, step: str):
+    async with visit.withheld(f"**/web/{step}"):
+        chat = await early(visit)
+        await expect(chat.locator("#greeting-title")).not_to_be_empty()
+        await say(chat, "Is anybody there?")
+        await expect(chat.locator(".customer .bubble")).to_have_text("Is anybody there?")
+    await expect(chat.locator(".customer[data-state=done] .bubble")).to_have_text("Is anybody there?")
+    assert control.conversation.customer_texts() == ["Is anybody there?"]
+
+
 @pytest.mark.parametrize("reload", [False, True])
 async def test_offline_message_is_sent_exactly_once(visit: Visit, control: WebDouble, reload: bool):
     page = await visit.alone()
@@ -204,6 +272,7 @@ async def test_offline_message_is_sent_exactly_once(visit: Visit, control: WebDo
     await expect(page.locator(".customer[data-state=kept]")).to_have_count(1)
     await expect(page.locator(".customer")).to_have_count(3)
     if reload:
+        await kept(page, 2)
         await page.close()
         await visit.context.set_offline(offline=False)
         page = await visit.alone()

@@ -5,6 +5,7 @@ With `BROWSER_TEST_URL` the same tests meet a server that runs elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from playwright.async_api import expect
 
 from server.handoff import Handoff
 from tests.browser.test_site import violations
-from tests.browser.visitor import Desk, Shop, Visit, open_chat, say
+from tests.browser.visitor import PATIENCE_MS, Desk, Shop, Visit, kept, open_chat, say, until
 from tests.model_double import Pace
 from tests.scenario import Service
 from tests.scenario import desk as service_on
@@ -94,6 +95,7 @@ async def test_messages_written_offline_arrive_once_and_in_order(visit: Visit):
     for text in ("one", "two", "three"):
         await say(page, text)
     await expect(page.locator(".customer")).to_have_count(3)
+    await kept(page, 3)
     await page.close()
     await visit.context.set_offline(offline=False)
     page = await visit.alone()
@@ -146,7 +148,7 @@ async def test_stop_keeps_the_text_and_spares_the_model(visit: Visit, real: Serv
     answer = chat.locator(".row.assistant:not(.draft) .bubble")
     await expect(answer).to_have_count(1, timeout=ANSWER_MS)
     assert "word59" not in await answer.inner_text()
-    assert real.double.stats.cancelled == 1
+    await until(lambda: real.double.stats.cancelled == 1)
 
 
 async def test_a_bad_answer_is_rated_with_its_reason(visit: Visit, real: Service):
@@ -155,8 +157,14 @@ async def test_a_bad_answer_is_rated_with_its_reason(visit: Visit, real: Service
     await chat.get_by_role("button", name="Bad answer").click(timeout=ANSWER_MS)
     await chat.locator(".chip").first.click()
     await expect(chat.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
-    rows = await real.store.rows("journey.feedback")
-    assert [(row["value"], row["reason"]) for row in rows] == [("down", "wrong")]
+    async with asyncio.timeout(PATIENCE_MS / 1000):  # the thumb and then the reason are on their way
+        while (rated := await ratings(real)) != [("down", "wrong")]:
+            assert rated in ([], [("down", None)])
+            await asyncio.sleep(0.02)
+
+
+async def ratings(real: Service) -> list[tuple[str, str | None]]:
+    return [(row["value"], row["reason"]) for row in await real.store.rows("journey.feedback")]
 
 
 async def test_staff_take_over_in_the_middle_of_an_answer(visit: Visit, real: Service):

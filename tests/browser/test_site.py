@@ -234,6 +234,13 @@ async def test_demo_shop_is_accessible_and_opens_the_chat(browser: Browser, desk
     await context.close()
 
 
+async def test_demo_shop_opens_the_chat_when_its_script_comes_late(visit: Visit):
+    async with visit.withheld("**/widget.js"):
+        page = await visit.page(f"{visit.desk.base_url}/web/demo", loaded="domcontentloaded")
+        await page.get_by_role("button", name="Ask us anything").click()
+    await expect(page.frame_locator("iframe").locator("#greeting-title")).to_be_visible()
+
+
 async def test_answer_that_began_before_the_chat_was_opened_is_there(visit: Visit, control: WebDouble):
     page = await visit.alone()
     await asked(page, control)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from aiohttp import web
-from playwright.async_api import BrowserContext, FrameLocator, Page, expect
+from playwright.async_api import BrowserContext, FrameLocator, Page, Route, expect
 
 from tests.web_double import WebDouble
 
 SHOP_POLICY = "default-src 'none'; script-src {desk}; style-src 'self'; frame-src {desk}; img-src 'self'"
 PATIENCE_MS = 8_000
+Loaded = Literal["load", "domcontentloaded"]
+OUTBOX = """() => new Promise((done) => {
+  indexedDB.open('frontdesk').onsuccess = ({ target: { result: database } }) => {
+    const count = database.transaction('outbox').objectStore('outbox').count();
+    count.onsuccess = () => { database.close(); done(count.result); };
+  };
+})"""
 # The launcher lives in a closed shadow root, which a test cannot look into either; only this page's is opened.
 OPEN_SHADOWS = """{ const attach = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function (options) { return attach.call(this, { ...options, mode: 'open' }); }; }"""
@@ -75,8 +84,8 @@ class Visit:
     urls: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    async def page(self, url: str = "", *, peek: bool = True) -> Page:
-        """A new tab, on the shop unless told otherwise."""
+    async def page(self, url: str = "", *, peek: bool = True, loaded: Loaded = "load") -> Page:
+        """A new tab, on the shop unless told otherwise; it has come as far as ``loaded`` says."""
         page = await self.context.new_page()
         if peek:
             await page.add_init_script(OPEN_SHADOWS)
@@ -84,7 +93,7 @@ class Visit:
         page.on("request", lambda request: self.urls.append(request.url))
         page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        await page.goto(url or self.desk.shop.origin)
+        await page.goto(url or self.desk.shop.origin, wait_until=loaded)
         return page
 
     async def alone(self) -> Page:
@@ -98,6 +107,21 @@ class Visit:
         page = await self.page()
         await open_chat(page)
         return page, page.frame_locator("iframe")
+
+    @asynccontextmanager
+    async def withheld(self, address: str) -> AsyncIterator[None]:
+        """Answers nothing from an address (a glob) before the block ends, as a slow network would."""
+        over = asyncio.Event()
+
+        async def later(route: Route) -> None:
+            await over.wait()
+            await route.continue_()
+
+        await self.context.route(address, later)
+        try:
+            yield
+        finally:
+            over.set()
 
     @property
     def violations(self) -> list[str]:
@@ -123,6 +147,13 @@ async def say(where: Page | FrameLocator, text: str) -> None:
     """Types a message and sends it with Enter."""
     await where.locator("#field").fill(text)
     await where.locator("#field").press("Enter")
+
+
+async def kept(page: Page, count: int) -> None:
+    """Waits until the browser has stored so many messages that wait to be sent; a tab may be closed then."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while await page.evaluate(OUTBOX) != count:
+            await asyncio.sleep(0.02)
 
 
 async def until(true: Callable[[], bool], deadline_s: float = 8.0) -> None:
