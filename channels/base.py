@@ -121,6 +121,7 @@ class Limits:
     look_up: bool = False
     proof_s: float = 0.0
     media_bytes: int = 0  # largest file a customer may send us
+    typing_s: float = 0.0  # how often the sign that somebody writes is shown again; 0 = once, at the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,13 @@ class Sent:
 
     provider_id: str
     state: Literal["sent", "delivered", "read"] = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The platform had taken the message and gave it up for good; ``error`` says why, as a send would have."""
+
+    error: Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +246,11 @@ class Channel(Protocol):
     async def send(self, out: Outgoing) -> Sent:
         """Send (or, with ``out.draft``, finish the draft as) one part; one try. Raises SendError."""
 
-    async def find(self, out: Outgoing) -> Sent | None:
+    async def find(self, out: Outgoing) -> Sent | Failed | None:
         """Look for a part whose outcome is unknown; None when the platform surely does not have it.
 
-        Raises Unknown when that cannot be told (no look-up, or not now), other SendErrors as :meth:`send`.
+        Raises Unknown when that cannot be told now, Refused when it cannot be told at all (the look-up itself is
+        refused), other SendErrors as :meth:`send`.
         """
 
     async def open_draft(self, draft_id: str, route: Mapping[str, str], text: str) -> str:

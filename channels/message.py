@@ -54,7 +54,8 @@ class Inbound:
     ``external_id`` is the platform's identity of the *message* (not of its delivery) and the dedupe key within
     (channel, account); ``address`` names the customer there; ``sent_at`` is the platform's clock, epoch seconds.
     ``route`` is what the channel needs to answer (chat, thread, workspace): it is kept with the conversation, the
-    latest one counts, and it comes back in :class:`channels.base.Outgoing`.
+    latest one counts, and it comes back in :class:`channels.base.Outgoing`. ``follow_up`` means: only if this address
+    has a conversation already (a reply in a thread that may not concern us); dropped without a trace otherwise.
     """
 
     channel: str
@@ -71,6 +72,7 @@ class Inbound:
     session_at: float | None = None  # when the sender's session began, epoch seconds; None where there are no sessions
     echo: Mapping[str, str] = field(default_factory=dict)  # shown again with the stored message
     route: Mapping[str, str] = field(default_factory=dict)
+    follow_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,9 @@ class PlatformAccount(Section):
         """Whether the named secrets are set; raises ValueError when only some of them are."""
         missing = [name for name in names if not _text(getattr(self, name))]
         if missing and len(missing) < len(names):
-            message = f"{', '.join(missing)} missing: set all of {', '.join(names)}, or none to leave the channel off"
-            raise ValueError(message)
+            fields = type(self).model_fields
+            lacking, whole = (", ".join(fields[name].alias or name for name in some) for some in (missing, names))
+            raise ValueError(f"{lacking} missing: set all of {whole}, or none to leave the channel off")
         return not missing
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from config.keys import LEAVES, concrete, env_name, leaf_of
+from config.keys import LEAVES, MAPS, concrete, env_name, leaf_of
 
 
 class ConfigError(Exception):
@@ -20,8 +20,9 @@ def sentence(error: ValidationError, origins: Mapping[str, str]) -> str:
     details = error.errors(include_url=False)[0]
     location = tuple(str(part) for part in details["loc"])
     path = _leaf_path(location)
-    if path is None:  # a rule over several keys names them itself
-        return f"{_own_words(details)}."
+    if path is None:  # a rule over several keys names them itself, but not the account whose they are
+        account = location if location[:-1] in MAPS else ()
+        return f"{'.'.join(account)}: {_own_words(details)}." if account else f"{_own_words(details)}."
     key = ".".join(path)
     origin = origins.get(key, env_name(path))
     return f"{key} (from {origin}) {_problem(details)}{_given(path, details)}; {_repair(path)}."

@@ -17,6 +17,7 @@ from channels.web import WebChannel, origin_of
 from config.settings import Settings
 from models.prompt import template_digest
 from server.api.audit import AuditApi
+from server.api.channels import ChannelsApi
 from server.api.conversations import ConversationsApi
 from server.api.health import Health
 from server.api.keys import KeysApi
@@ -45,6 +46,7 @@ from server.links import Links
 from server.model import Model
 from server.openapi import OpenApi
 from server.people import People
+from server.platforms import Platforms
 from server.releases import Releases
 from server.routes import Route, install
 from server.secrets import InstallationKeys
@@ -89,9 +91,11 @@ class Parts:
         self.model = Model(settings, self.metrics)
         self.handoff = Handoff(self.store)
         self.web_channels = self._web_channels()
+        gateway = Gateway(self.store, settings, self.metrics)
+        self.platforms = Platforms(self.store, settings, self.metrics, self.keys, gateway, self.handoff)
         self.web = WebApi(
             self.store,
-            Gateway(self.store, settings, self.metrics),
+            gateway,
             self.handoff,
             Feedback(self.store),
             self.hub,
@@ -99,7 +103,7 @@ class Parts:
             settings,
             self.web_channels,
         )
-        notes = {"model": self.model.note} if role != "gateway" else {}
+        notes = dict(self.platforms.accounts.notes()) | ({"model": self.model.note} if role != "gateway" else {})
         self.health = Health(self.store, self.metrics, settings.http, notes)
         self.worker = self._worker()
         self.jobs = Jobs(self.store, settings.tenant, {"purge": self._purge}, {"purge": PURGE_CRON})
@@ -118,8 +122,9 @@ class Parts:
             on_change=self.metrics.breaker_open.set,
         )
         runner = TurnRunner(
-            self.store, self.model, self.hub, self.releases, self.switch, breaker, self.metrics, self.settings
-        )
+            self.store, self.model, self.hub, self.releases, self.switch, breaker, self.metrics, self.settings,
+            presenter=self.platforms.presenter, media=self.platforms.media,
+        )  # fmt: skip
         worker = Worker(
             self.store, self.hub, runner, self.switch, self.metrics, self.settings, lambda: self.model.state
         )
@@ -127,7 +132,8 @@ class Parts:
         return worker
 
     async def _purge(self, _body: Mapping[str, Any]) -> None:
-        log.info("purged", **await purge(self.store, self.settings.store, time.time()))
+        counts = await purge(self.store, self.settings.store, time.time())
+        log.info("purged", **counts, files=await self.platforms.media.sweep())
 
     def routes(self) -> list[Route]:
         """The table of this process; a worker only answers probes."""
@@ -151,6 +157,8 @@ class Parts:
             SwitchApi(self.switch, settings.http),
             AuditApi(store, tenant),
             ConversationsApi(store, tenant, self.handoff),
+            ChannelsApi(store, self.platforms.accounts, settings),
+            self.platforms,
         ]
         table = [route for resource in resources for route in resource.routes()]
         return table + OpenApi(table, settings.name, version()).routes()
@@ -163,9 +171,14 @@ class Parts:
 
     def resources(self) -> list[Callable[[], AbstractAsyncContextManager[None]]]:
         """What starts with the process, in order; it stops in reverse."""
+        platforms = self.platforms
         started = [self.store.running, self._keys_loaded, self.hub.running, self.switch.running]
+        started += [platforms.media.running, platforms.accounts.running]
         if self.role != "gateway":
-            started += [self._release_published, self.model.running, self.worker.running, self.jobs.running]
+            started += [self._release_published, self.model.running, platforms.sender.running, self.worker.running]
+            started += [self.jobs.running]
+        if self.role != "worker":
+            started += platforms.receiving()
         return started
 
     @asynccontextmanager

@@ -52,6 +52,11 @@ class Reason(StrEnum):
     REPEATED_FAILURE = "repeated_failure"
     MODEL_DOWN = "model_down"
     BOT_OFF = "bot_off"
+    UNDELIVERED = "undelivered"
+
+
+DEVICE = "device"
+"""Owner of a conversation that staff answered from the phone: nobody in particular, so any of them may take it over."""
 
 
 class Outcome(StrEnum):
@@ -72,6 +77,9 @@ EVENT_KINDS: dict[str, str] = {
     "case_opened": "an episode began",
     "case_closed": "an episode ended",
     "session_ended": "the visitor signed out of this conversation",
+    "delivery": "what became of a message sent to a platform: sent, delivered, read, failed and the like",
+    "message_edited": "the customer changed an earlier message",
+    "account": "a channel account lost its access to the platform, or has it back",
     "switch": "the bot was silenced or un-silenced for a channel account or everywhere",
 }
 
@@ -162,10 +170,12 @@ def _ask(state: State, reason: Reason, at_s: float) -> State:
 
 
 def _claim(state: State, by: str) -> State:
-    if state.status is Status.CLAIMED:
-        if state.owner == by:
+    if state.status is Status.CLAIMED and state.owner != DEVICE:
+        if by in {state.owner, DEVICE}:
             return state
         raise Refused("another member of staff holds the conversation; ask for a transfer")
+    if state.owner == by:
+        return state
     if state.status is Status.CLOSED:
         raise Refused("the conversation is closed; it opens again when the customer writes")
     return State(Status.CLAIMED, owner=by, owner_epoch=state.owner_epoch + 1)
@@ -176,7 +186,7 @@ def _give_back(state: State, by: str) -> State:
         return State(Status.BOT, owner_epoch=state.owner_epoch)
     if state.status is not Status.CLAIMED:
         raise Refused("the bot already holds the conversation")
-    if state.owner != by:
+    if state.owner not in {by, DEVICE}:
         raise Refused("another member of staff holds the conversation; only they can give it back")
     return State(Status.BOT, owner_epoch=state.owner_epoch)
 

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from server.conversation import Claimed, Closed, PersonAsked, Reason, Refused, Returned, State, Status
+from server.outbox import rows
 from server.store.contract import Store, Tx
 from server.timeline import Timeline, lock, position
 
@@ -40,8 +41,9 @@ class Handoff:
             withdrawn = await timeline.end_drafts("withdrawn")
             _tell_worker(tx, conversation_id, "owner")
             await timeline.save()
-            # web customers fetch committed events themselves: nothing of the bot's is ever on its way to them
-            return {**shown(timeline.state), "drafts_withdrawn": withdrawn, "in_flight": []}
+            # whatever was marked sending before this commit may still arrive; nothing is marked after it
+            sends = await rows.in_flight(tx, conversation_id)
+            return {**shown(timeline.state), "drafts_withdrawn": withdrawn, "in_flight": sends}
 
         return await self._store.write(unit, order=conversation_id)
 

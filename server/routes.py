@@ -166,12 +166,16 @@ async def read_body(request: web.Request, model: type[Body]) -> Body:
     """The request's JSON body as ``model``; raises 400, 413, 415 or 422 problems that name the fields."""
     if request.content_type != "application/json":
         raise Problem(415, "Not JSON", "Send the body as application/json.")
+    return model.model_validate_json(await read_raw(request))
+
+
+async def read_raw(request: web.Request) -> bytes:
+    """The request's whole body as it came, within the size and time limits; raises 408 and 413 problems."""
     try:
         async with asyncio.timeout(BODY_S):
-            content = await request.read()
+            return await request.read()
     except TimeoutError:
         raise Problem(408, "Too slow", f"The body did not arrive within {BODY_S:g} s; send it again.") from None
-    return model.model_validate_json(content)
 
 
 def read_query(request: web.Request, model: type[Body]) -> Body:
@@ -218,3 +222,26 @@ def client_ip(request: web.Request, http: Http) -> str:
             break
         address = before
     return str(address)
+
+
+def called_url(request: web.Request, http: Http) -> str:
+    """The address the caller used: by ``http.public_url``, else as the request or a trusted proxy says.
+
+    ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count only from a peer in ``http.trusted_proxies``; of several
+    values the last one was written by that peer. Raises a 400 problem for a Host that is none.
+    """
+    path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
+    if http.public_url:
+        return f"{http.public_url}{path}"
+    scheme, host = request.scheme, request.host
+    address = _address(request.remote or "")
+    if address is not None and any(address in network for network in _networks(http.trusted_proxies)):
+        scheme = _last(request, "X-Forwarded-Proto") or scheme
+        host = _last(request, "X-Forwarded-Host") or host
+    if scheme not in {"http", "https"} or not host or set(host) & set(" /?#@\\"):
+        raise Problem(400, "Bad host", "The Host header is not a valid host and port.")
+    return f"{scheme}://{host}{path}"
+
+
+def _last(request: web.Request, header: str) -> str:
+    return ",".join(request.headers.getall(header, [])).rpartition(",")[2].strip()

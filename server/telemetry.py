@@ -103,6 +103,11 @@ class Metrics:
         self.duplicates = counter("frontdesk_duplicates_total", "Deliveries recognised as repeated", ["channel"])
         self.turns = counter("frontdesk_turns_total", "Turns ended, by outcome and reason", ["outcome", "reason"])
         self.drafts = counter("frontdesk_drafts_total", "Drafts ended, by how", ["how"])
+        self.platform_drafts = counter(
+            "frontdesk_platform_drafts_total",
+            "Answers shown on platforms while written, by result",
+            ["channel", "result"],
+        )
         self.notices = counter("frontdesk_notices_total", "Notices sent while no answer was possible", ["reason"])
         self.turn_seconds = times("frontdesk_turn_seconds", "From taking a turn to its committed outcome")
         self.first_token_seconds = times("frontdesk_first_token_seconds", "From dispatch to the first token")
@@ -111,6 +116,17 @@ class Metrics:
         self.model_state = Enum("frontdesk_model_state", "State of the model", states=MODEL_STATES, registry=registry)
         self.breaker_open = gauge("frontdesk_breaker_open", "1 while the model's circuit breaker is open")
         self.child_restarts = counter("frontdesk_child_restarts_total", "Restarts of supervised processes", ["child"])
+
+        self.sends = counter("frontdesk_sends_total", "Calls that send to a platform, by result", ["channel", "result"])
+        self.send_seconds = short("frontdesk_send_seconds", "Duration of a call that sends to a platform", ["channel"])
+        self.outbox_ended = counter(
+            "frontdesk_outbox_ended_total", "Messages to platforms that came to an end, by state", ["channel", "state"]
+        )
+        self.outbox_breaker_open = gauge(
+            "frontdesk_outbox_breaker_open",
+            "1 while a channel account's platform is left alone",
+            ["channel", "account"],
+        )
 
         self.lanes = gauge("frontdesk_lanes", "Lanes with open work, by state", ["kind", "state"])
         self.lane_oldest_seconds = gauge("frontdesk_lane_oldest_seconds", "Age of the oldest open item", ["kind"])

@@ -10,10 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from channels.base import pulls
 from server.conversation import Event as Fact
 from server.conversation import NotFound, State, Status, apply
 from server.ids import new_id
-from server.store.contract import Event, Row, Tx
+from server.outbox import rows
+from server.store.contract import Event, Row, Tx, Value
+from server.store.text import dump
+
+SPEAKS: dict[str, rows.Author] = {"assistant": "bot", "notice": "bot", "staff": "staff"}  # roles the customer hears
 
 
 class Timeline:
@@ -37,6 +42,12 @@ class Timeline:
         self.updated_at: float = row["updated_at"]
         self.said_at: float = row["said_at"]
         self.signed_out_at: float | None = row["signed_out_at"]
+        self.address: str = row["address"]
+        self.identity_id: str = row["identity_id"]
+        self.route: dict[str, str] = json.loads(row["route"])
+        self.edits: int = row["edits"]
+        self.opted_out_at: float | None = row["opted_out_at"]
+        self.blocked_at: float | None = row["blocked_at"]
 
     def emit(self, kind: str, body: Mapping[str, Any], *, audience: str = "customer") -> int:
         """Append an event and return its sequence."""
@@ -55,8 +66,14 @@ class Timeline:
         turn_id: str | None = None,
         release_id: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        draft_seq: int | None = None,
+        send: bool = True,
     ) -> str:
-        """Store a message and announce it; ``extra`` is shown to the customer as well. Returns the message id."""
+        """Store a message and announce it; ``extra`` is shown to the customer as well. Returns the message id.
+
+        What bot or staff say on a platform is queued in the outbox too. ``draft_seq``: the first in-lane sequence of
+        the turn whose draft this finishes (harmless when none was shown). ``send`` False: the customer has it already.
+        """
         message_id = message_id or new_id()
         body = dict(extra or {})
         shown = {"id": message_id, "role": role, "text": text, "at": self.tx.now_s, **body}
@@ -81,6 +98,10 @@ class Timeline:
             release_id=release_id,
             now=self.tx.now_s,
         )
+        if send and role in SPEAKS and not pulls(self.channel):
+            await rows.put(
+                self.tx, self, message_id=message_id, author=SPEAKS[role], draft_seq=draft_seq, turn_id=turn_id
+            )
         return message_id
 
     async def change(self, fact: Fact) -> bool:
@@ -102,7 +123,11 @@ class Timeline:
         return len(drafts)
 
     async def end_draft(self, first_seq: int, attempt: int, how: str, message_id: str | None = None) -> None:
-        """End one draft as final, replaced or withdrawn; a draft that already ended stays as it is."""
+        """End one draft as final, replaced or withdrawn; a draft that already ended stays as it is.
+
+        A withdrawn draft that a platform shows is taken away there, behind what was said before. A replaced one stays
+        until :meth:`inherit_draft` lets the next attempt go on with it.
+        """
         ended = await self.tx.run(
             "conversations.end_draft",
             conversation_id=self.id,
@@ -116,6 +141,32 @@ class Timeline:
             if message_id is not None:
                 body["message_id"] = message_id
             self.emit("draft_ended", body)
+        if not ended or how != "withdrawn" or pulls(self.channel):
+            return
+        if await self.tx.row("outbox.draft_ended", conversation_id=self.id, first_seq=first_seq, state=how):
+            await rows.put(self.tx, self, message_id=None, author="bot", kind="withdraw", draft_seq=first_seq)
+
+    async def inherit_draft(self, first_seq: int, attempt: int) -> Row | None:
+        """Let a new attempt's open draft go on with what the replaced one shows on the platform.
+
+        Call it right after ``conversations.open_draft`` in the same unit. Returns the new draft's row (``shown`` is
+        opening or open, with ``provider_id``, ``holder``, ``route`` and ``tried_at``), None when nothing is shown.
+        """
+        if pulls(self.channel):
+            return None
+        key: dict[str, Value] = {"conversation_id": self.id, "first_seq": first_seq, "attempt": attempt}
+        if not await self.tx.run("outbox.draft_inherit", **key):
+            return None
+        await self.tx.run("outbox.draft_carried", **key)
+        return await self.tx.row("outbox.draft", **key)
+
+    async def move(self, address: str, route: Mapping[str, str]) -> None:
+        """Follow a chat to its new id; where that one has a conversation of its own, only the route changes."""
+        self.route = dict(route)
+        place = {"tenant": self.tenant, "channel": self.channel, "account": self.account, "address": address}
+        if await self.tx.row("outbox.address_taken", **place, identity_id=self.identity_id, id=self.id) is None:
+            self.address = address
+            await self.tx.run("outbox.move_identity", id=self.identity_id, address=address)
 
     async def open_case(self) -> None:
         """Begin an episode; a still open one is closed as idle first."""
@@ -139,8 +190,8 @@ class Timeline:
             self.emit("case_closed", {"case_id": self.case_id, "by": by}, audience="staff")
         self.case_id = None
 
-    async def save(self) -> None:
-        """Write the row back and wake this conversation's readers after the commit."""
+    async def save(self, *, touch: bool = True) -> None:
+        """Write the row back and wake readers after the commit; ``touch`` False keeps its place in the staff's list."""
         state = self.state
         await self.tx.run(
             "conversations.save",
@@ -159,7 +210,12 @@ class Timeline:
             case_id=self.case_id,
             said_at=self.said_at,
             signed_out_at=self.signed_out_at,
-            updated_at=self.tx.now_s,
+            address=self.address,
+            route=dump(self.route),
+            edits=self.edits,
+            opted_out_at=self.opted_out_at,
+            blocked_at=self.blocked_at,
+            updated_at=self.tx.now_s if touch else self.updated_at,
         )
         self.tx.notify("conversation", self.id)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Awaitable, Mapping
 from typing import Annotated, Any, Literal, Protocol
 
 from aiohttp import web
 from pydantic import StringConstraints
 
+from channels.base import pulls
 from server.api.shapes import ID, Answer, Body, Page, answer, encode_cursor, load
 from server.conversation import NotFound, Refused
 from server.problems import Problem
@@ -58,6 +60,8 @@ class ConversationRow(Answer):
     language: str | None
     created_at: float
     updated_at: float
+    opted_out_at: float | None = None
+    blocked_at: float | None = None
     preview: str = ""
     preview_role: str = ""
 
@@ -69,8 +73,37 @@ class ConversationPage(Answer):
     next: str | None
 
 
+class DeliveryRow(Answer):
+    """What became of a message on its platform: queued, sending, uncertain, sent, delivered, read, failed and so on.
+
+    ``reason`` is ours, ``code`` and ``detail`` are the platform's words for a failure; ``repeats`` counts platform
+    messages that were sent again although the first may have arrived.
+    """
+
+    state: str
+    reason: str | None
+    code: str | None
+    detail: str | None
+    parts: int
+    repeats: int
+    updated_at: float
+
+
+class FileRow(Answer):
+    """A file that came with a message; a stored one is read at ``/api/media/{id}``."""
+
+    id: str
+    kind: str
+    name: str
+    state: str
+    reason: str | None
+    mime: str | None
+    size_bytes: int | None
+    transcript: str | None
+
+
 class MessageRow(Answer):
-    """One message; ``body`` holds attachments, buttons and citations."""
+    """One message; ``body`` holds attachments, buttons and citations, ``delivery`` is None for what nobody sends."""
 
     id: str
     seq: int
@@ -81,6 +114,9 @@ class MessageRow(Answer):
     turn_id: str | None
     release_id: str | None
     created_at: float
+    edited_at: float | None = None
+    delivery: DeliveryRow | None = None
+    files: list[FileRow]
 
 
 class TurnRow(Answer):
@@ -175,14 +211,40 @@ class ConversationsApi:
         messages = await self._store.rows("inbox.messages", **key, before=NEWEST_SEQ, count=MESSAGES)
         turns = await self._store.rows("inbox.turns", **key, count=TURNS)
         case = await self._store.row("inbox.case", tenant=self._tenant, id=row["case_id"] or "")
+        sent = {} if pulls(row["channel"]) else await self._deliveries(key)
+        files = {} if pulls(row["channel"]) else await self._files(key)
         return answer(
             ConversationDetail(
                 conversation=_line(row),
                 case=CaseRow(**case) if case is not None else None,
-                messages=[MessageRow(**{**found, "body": load(found["body"])}) for found in reversed(messages)],
+                messages=[
+                    MessageRow(
+                        **{**found, "body": load(found["body"])},
+                        delivery=sent.get(found["id"]),
+                        files=files.get(found["id"], []),
+                    )
+                    for found in reversed(messages)
+                ],
                 turns=[TurnRow(**{**found, "timings": load(found["timings"])}) for found in reversed(turns)],
             )
         )
+
+    async def _deliveries(self, key: Mapping[str, str]) -> dict[str, DeliveryRow]:
+        """The latest word on each message; a template stands for the message it replaced."""
+        rows = await self._store.rows("inbox.deliveries", **key, count=MESSAGES)
+        return {
+            row["message_id"]: DeliveryRow(**{name: row[name] for name in DeliveryRow.model_fields})
+            for row in reversed(rows)
+        }
+
+    async def _files(self, key: Mapping[str, str]) -> dict[str, builtins.list[FileRow]]:
+        found: dict[str, builtins.list[FileRow]] = {}
+        for row in await self._store.rows("inbox.files", **key, count=MESSAGES):
+            source = load(row["source"])
+            kept = {name: row[name] for name in FileRow.model_fields if name in row}
+            file = FileRow(**kept, kind=str(source.get("kind", "other")), name=str(source.get("name", "")))
+            found.setdefault(row["message_id"], []).append(file)
+        return found
 
     async def claim(self, request: web.Request) -> web.Response:
         """Take a conversation over; from the commit on the bot sends nothing."""

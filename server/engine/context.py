@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.settings import Settings
 from models.chat import ChatMessage
 from server.conversation import NotFound, State
 from server.engine.record import joined
+from server.engine.words import Notice
 from server.lanes import Lease
 from server.releases import Release, Releases
 from server.store.contract import Row, Store, Value
@@ -19,8 +21,21 @@ _CHAT_ROLES = {"customer": "user", "assistant": "assistant", "staff": "assistant
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One of the customer's messages that a turn covers; ``attached`` when files came with it."""
+
+    id: str
+    text: str
+    attached: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """One consistent look at a conversation; ``question`` is the turn's text, unchanged."""
+    """One consistent look at a conversation; ``question`` is the turn's text, unchanged.
+
+    ``route`` is where its channel answers; ``edits`` counts changes of unanswered messages and is as old as the text;
+    ``notes`` are what to tell besides the answer, about files that nobody could read.
+    """
 
     conversation_id: str
     channel: str
@@ -33,6 +48,12 @@ class Context:
     release: Release
     question: str
     history: tuple[ChatMessage, ...]
+    route: Mapping[str, str]
+    edits: int
+    opted_out: bool
+    blocked: bool
+    said: tuple[Said, ...]
+    notes: tuple[Notice, ...] = ()
 
 
 class ContextReader:
@@ -66,7 +87,16 @@ class ContextReader:
             release=release,
             question=joined([message["text"] for message in said]),
             history=_chat(earlier),
+            route=json.loads(row["route"]),
+            edits=said[0]["edits"] if said else row["edits"],
+            opted_out=row["opted_out_at"] is not None,
+            blocked=row["blocked_at"] is not None,
+            said=tuple(Said(message["id"], message["text"], _attached(message["body"])) for message in said),
         )
+
+
+def _attached(body: str) -> bool:
+    return '"attachments"' in body and bool(json.loads(body).get("attachments"))
 
 
 def _chat(newest_first: Sequence[Row]) -> tuple[ChatMessage, ...]:

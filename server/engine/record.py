@@ -20,23 +20,30 @@ class OwnerChanged(Fenced):
 
 
 class TailMoved(Fenced):
-    """A newer message came before the commit and may still join the turn."""
+    """A newer message came, or one was changed, before the commit; it may still join the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt whose draft may be shown; ``owner_epoch`` is what its ending is fenced by."""
+    """An attempt whose draft may be shown; ``owner_epoch`` is what its ending is fenced by.
+
+    ``shown`` is what an earlier attempt left on the platform: opening (nobody knows yet), open (``provider_id`` is the
+    platform's id of it), None where it left nothing.
+    """
 
     attempt: int
     owner_epoch: int
+    shown: str | None = None
+    provider_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a turn ends and what the customer gets with it; ``upto_seq`` is the last in-lane sequence it covers.
 
-    ``saw_tail`` makes the commit fail when a newer message has come (None: end anyway). ``owner_epoch`` fences bot
-    answers against a claim (None: nothing is said, so nothing needs a fence). Timings are milliseconds.
+    ``saw_tail`` makes the commit fail when a newer message has come, ``saw_edits`` when an unanswered one was changed
+    (None: end anyway). ``owner_epoch`` fences bot answers against a claim (None: nothing is said, so nothing needs a
+    fence). ``notices`` are told right before the text. Timings are milliseconds.
     """
 
     outcome: Outcome
@@ -49,6 +56,8 @@ class Ending:
     attempt: int = 0
     owner_epoch: int | None = None
     saw_tail: int | None = None
+    saw_edits: int | None = None
+    notices: Sequence[str] = ()
     release_id: str | None = None
     usage: Usage | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -71,12 +80,14 @@ async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
         tenant=timeline.tenant,
         now=tx.now_s,
     )
+    left = await timeline.inherit_draft(lease.first_seq, attempt)
     if timeline.case_id is not None:
         await tx.run("conversations.pin_case", id=timeline.case_id, release_id=release_id)
     timeline.emit("draft_started", {"turn": turn_id(timeline.id, lease.first_seq), "attempt": attempt})
     await timeline.save()
     reach("draft_opening")
-    return Begun(attempt, timeline.state.owner_epoch)
+    shown, provider_id = (left["shown"], left["provider_id"] or "") if left else (None, "")
+    return Begun(attempt, timeline.state.owner_epoch, shown, provider_id)
 
 
 async def end(tx: Tx, lease: Lease, ending: Ending) -> str | None:
@@ -87,12 +98,7 @@ async def end(tx: Tx, lease: Lease, ending: Ending) -> str | None:
     if timeline.covered != lease.first_seq - 1:
         raise Fenced(f"turns cover up to {timeline.covered}, this one would begin at {lease.first_seq}")
     await _ack(tx, timeline, lease, ending)
-    turn = turn_id(timeline.id, lease.first_seq)
-    message_id = None
-    if ending.text:
-        message_id = await timeline.say(
-            ending.role, ending.text, turn_id=turn, release_id=ending.release_id, extra=ending.extra
-        )
+    message_id = await _say(timeline, lease, ending)
     if ending.attempt and message_id is not None and ending.role == "assistant":
         await timeline.end_draft(lease.first_seq, ending.attempt, "final", message_id)
     await timeline.end_drafts("withdrawn")
@@ -107,6 +113,22 @@ async def end(tx: Tx, lease: Lease, ending: Ending) -> str | None:
     return message_id
 
 
+async def _say(timeline: Timeline, lease: Lease, ending: Ending) -> str | None:
+    turn = turn_id(timeline.id, lease.first_seq)
+    for notice_text in ending.notices:
+        await timeline.say("notice", notice_text, turn_id=turn, extra={"offer": "person"})
+    if not ending.text:
+        return None
+    return await timeline.say(
+        ending.role,
+        ending.text,
+        turn_id=turn,
+        release_id=ending.release_id,
+        extra=ending.extra,
+        draft_seq=lease.first_seq if ending.attempt and ending.role == "assistant" else None,
+    )
+
+
 async def _ack(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending) -> None:
     try:
         await lanes.ack(tx, lease, ending.upto_seq, saw_tail=ending.saw_tail)
@@ -116,6 +138,8 @@ async def _ack(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending) -> None
         if mine and ending.saw_tail is not None:
             raise TailMoved("a newer message came before the commit") from None
         raise
+    if ending.saw_edits is not None and timeline.edits != ending.saw_edits:
+        raise TailMoved("a message was changed before the commit")
 
 
 async def _add_turn(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending, message_id: str | None) -> None:

@@ -7,34 +7,34 @@ few seconds, then the customer is told once and the turn waits in its lane for t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from config.settings import Settings
-from models.chat import LLM, Deadlines, Delta, ModelBusy, ModelError, ModelRefused, QuestionTooLong, Usage
-from models.prompt import Prompt, PromptBudget
+from models.chat import LLM, Deadlines, ModelBusy, ModelError, ModelRefused, QuestionTooLong, Usage
+from models.prompt import PromptBudget
 from server import lanes
 from server.conversation import HandOver, Outcome, who_answers
 from server.crashpoint import reach
 from server.engine import record
+from server.engine.attempt import Attempts, Progress
 from server.engine.breaker import Breaker
 from server.engine.context import Context, ContextReader
 from server.engine.control import Control, Interrupt
-from server.engine.record import Begun, Ending
+from server.engine.present import Presenter, no_channel
+from server.engine.reading import MediaReader, with_files
+from server.engine.record import Ending
 from server.engine.words import Notice, say
-from server.hub import Draft, Hub
+from server.hub import Hub
 from server.lanes import Lease
-from server.releases import Release, Releases
+from server.releases import Releases
 from server.store.contract import Store, Tx
 from server.switch import BotSwitch
 from server.telemetry import Metrics
-from server.timeline import turn_id
 
 log = structlog.get_logger()
 
@@ -52,21 +52,6 @@ class BudgetedLLM(LLM, Protocol):
 
 
 @dataclass(slots=True)
-class Progress:
-    """What one attempt has so far; times are of the injected clock, seconds."""
-
-    prompt: Prompt
-    release: Release
-    started: float
-    begun: Begun | None = None
-    draft: Draft | None = None
-    text: str = ""
-    usage: Usage | None = None
-    finish: str | None = None
-    first_token: float | None = None
-
-
-@dataclass(slots=True)
 class Clocks:
     """When the stages of a turn happened, seconds of the injected clock."""
 
@@ -74,6 +59,16 @@ class Clocks:
     dispatched: float | None = None
     merges: int = 0
     failures: int = 0
+    seen: tuple[int, int] | None = None
+
+    def look(self, tail: int, edits: int) -> None:
+        """Count a merge when there is more, or something else, to answer than at the last look.
+
+        A wake-up alone is none: it may have been for a message that the lease covered already.
+        """
+        if self.seen is not None and (tail, edits) != self.seen:
+            self.merges += 1
+        self.seen = (tail, edits)
 
 
 class TurnRunner:
@@ -90,6 +85,8 @@ class TurnRunner:
         metrics: Metrics,
         settings: Settings,
         *,
+        presenter: Presenter | None = None,
+        media: MediaReader | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -104,6 +101,9 @@ class TurnRunner:
             settings.model.first_token_timeout_s, settings.model.gap_timeout_s, settings.model.total_timeout_s
         )
         self._reader = ContextReader(store, releases, settings)
+        self._presenter = presenter or Presenter(store, no_channel, metrics, settings)
+        self._attempts = Attempts(store, llm, hub, self._presenter, self._deadlines, settings.engine.lease_s, clock)
+        self._media = media
         self._clock = clock
         self._wall = wall
 
@@ -115,31 +115,36 @@ class TurnRunner:
             await self._park(lease, "errors" if head.errors >= self._engine.max_errors else "lost_leases")
             return
         lease = await self._settled(lease, control)
-        while True:
-            context = await self._reader.read(lease, self._wall())
-            control.channel, control.account = context.channel, context.account
-            ending = self._without_model(context, lease)
-            if ending is None:
-                ending = await self._answer(context, lease, control, clocks)
-            if ending is not None and await self._end(lease, ending, clocks):
-                return
-            if control.reason in {Interrupt.LOST, None} and ending is None:
-                return
-            control.clear()
-            grown = await self._grown(lease)
-            if grown.tail > lease.tail:  # the wake-up may have been for a message that the lease covers already
-                clocks.merges += 1
-            lease = grown
+        with self._presenter.typing() as show_typing:
+            while True:
+                context = await self._reader.read(lease, self._wall())
+                control.channel, control.account = context.channel, context.account
+                clocks.look(lease.tail, context.edits)
+                ending = self._without_model(context, lease)
+                if ending is None:
+                    if not self._breaker.open:
+                        show_typing(context)
+                    ending = await self._with_model(context, lease, control, clocks)
+                if ending is not None and await self._end(lease, ending, clocks):
+                    return
+                if control.reason in {Interrupt.LOST, None} and ending is None:
+                    return
+                control.clear()
+                lease = await self._grown(lease)
+
+    async def close(self) -> None:
+        """Let what platforms are being shown come to its end; call it once no turn runs any more."""
+        await self._presenter.close()
 
     def _without_model(self, context: Context, lease: Lease) -> Ending | None:
         silenced = not self._engine.enabled or self._switch.silent(context.channel, context.account)
         decision = who_answers(context.state, silenced=silenced, answer_while_waiting=self._engine.answer_while_waiting)
         if isinstance(decision, HandOver):
             return Ending(Outcome.HANDED_OVER, lease.tail, reason=decision.reason, ask=decision.ask)
+        if context.opted_out or context.blocked:  # nothing may be said to them, nor may a model read it
+            return Ending(Outcome.HANDED_OVER, lease.tail, reason="blocked" if context.blocked else "opted_out")
         if context.stop_seq >= lease.tail:
-            text = say(Notice.STOPPED, context.language)
-            epoch = context.state.owner_epoch
-            return Ending(Outcome.ANSWERED, lease.tail, reason="stopped", text=text, role="notice", owner_epoch=epoch)
+            return _told(context, lease, Outcome.ANSWERED, "stopped", Notice.STOPPED)
         if context.notice_at is not None and context.now_s > context.notice_at + self._engine.answer_deadline_s:
             return Ending(Outcome.GRACEFUL, lease.tail, reason="model_down")
         return None
@@ -165,6 +170,21 @@ class TurnRunner:
         items = await lanes.items_since(self._store, lease.lane_id, lease.first_seq - 1)
         return replace(lease, items=tuple(items), tail=items[-1].seq) if items else lease
 
+    async def _with_model(self, context: Context, lease: Lease, control: Control, clocks: Clocks) -> Ending | None:
+        """Read the files, then answer; None when the turn must be looked at again or went back to its lane."""
+        attached = [message.id for message in context.said if message.attached]
+        if attached and self._media is not None:
+            control.merging = self._may_merge(clocks)
+            task = asyncio.create_task(self._media.read(lease.key, attached), name=f"read {lease.key}")
+            if not await control.guard(task):
+                return None
+            context = with_files(context, task.result())
+        if context.question.strip():
+            return await self._answer(context, lease, control, clocks)
+        if context.notes:
+            return _told(context, lease, Outcome.GRACEFUL, "unreadable", *context.notes, offer="person")
+        return _told(context, lease, Outcome.GRACEFUL, "empty", Notice.NOTHING_READABLE, offer="person")
+
     async def _answer(self, context: Context, lease: Lease, control: Control, clocks: Clocks) -> Ending | None:
         """Generate until there is an ending; None when the turn must be looked at again or went back to its lane."""
         try:
@@ -175,16 +195,14 @@ class TurnRunner:
                 max_answer_tokens=context.release.decoding.max_tokens,
             )
         except QuestionTooLong:
-            text = say(Notice.TOO_LONG, context.language)
-            epoch = context.state.owner_epoch
-            return Ending(Outcome.GRACEFUL, lease.tail, reason="too_long", text=text, role="notice", owner_epoch=epoch)
+            return _told(context, lease, Outcome.GRACEFUL, "too_long", Notice.TOO_LONG)
         control.merging = self._may_merge(clocks)
         error: ModelError | None = None
         while self._breaker.allow():
             if clocks.dispatched is None:
                 clocks.dispatched = self._clock()
-            progress = Progress(prompt, context.release, self._clock())
-            error = await self._attempt(context, lease, control, progress)
+            progress = Progress(context, prompt, self._clock())
+            error = await self._attempts.run(lease, control, progress)
             if control.reason is not None:
                 return await self._interrupted(lease, control, clocks, progress)
             if error is None:
@@ -198,74 +216,12 @@ class TurnRunner:
         await self._give_up(context, lease, refused=isinstance(error, ModelRefused))
         return None
 
-    async def _attempt(self, context: Context, lease: Lease, control: Control, progress: Progress) -> ModelError | None:
-        """One call of the model; its text so far is in ``progress`` even when it was interrupted."""
-        task = asyncio.create_task(self._generate(context, lease, progress), name=f"generate {lease.key}")
-        try:
-            if await control.guard(task):
-                task.result()
-        except ModelError as error:
-            return error
-        except record.OwnerChanged:  # claimed between the look at the state and the draft's opening
-            control.interrupt(Interrupt.OWNER)
-        finally:
-            if progress.draft is not None:
-                self._hub.end(progress.draft)
-        return None
-
-    async def _generate(self, context: Context, lease: Lease, progress: Progress) -> None:
-        release = progress.release
-        opening = asyncio.create_task(self._begin(lease, release.id))
-        try:
-            stream = self._llm.chat(
-                progress.prompt.messages,
-                model=release.served_name,
-                decoding=release.decoding,
-                deadlines=self._deadlines,
-            )
-            async with aclosing(stream):  # type: ignore[type-var]  # the protocol promises an async generator
-                async for delta in stream:
-                    await self._take_in(context, lease, progress, delta, opening)
-            progress.begun = await asyncio.shield(opening)
-        finally:
-            # never left behind: on PostgreSQL an opening that is still on its way could commit after the next one
-            while not opening.done():
-                with contextlib.suppress(asyncio.CancelledError):  # a second interrupt; the first one is on its way up
-                    await asyncio.wait({opening})
-            if not opening.cancelled():
-                opening.exception()  # looked at: whoever needed the draft has raised it already
-
-    async def _take_in(
-        self, context: Context, lease: Lease, progress: Progress, delta: Delta, opening: asyncio.Task[Begun]
-    ) -> None:
-        progress.usage = delta.usage or progress.usage
-        progress.finish = delta.finish_reason or progress.finish
-        if not delta.text:
-            return
-        if progress.begun is None or progress.draft is None:
-            progress.first_token = self._clock()
-            progress.begun = await asyncio.shield(opening)  # nothing is shown before the draft's opening is on disk
-            turn = turn_id(context.conversation_id, lease.first_seq)
-            progress.draft = self._hub.begin(context.conversation_id, turn, progress.begun.attempt)
-        point = "mid_generation" if progress.text else "first_delta"
-        progress.text += delta.text
-        self._hub.append(progress.draft, delta.text)
-        reach(point)
-
-    async def _begin(self, lease: Lease, release_id: str) -> Begun:
-        async def unit(tx: Tx) -> Begun:
-            return await record.begin(tx, lease, self._engine.lease_s, release_id)
-
-        begun = await self._store.write(unit, order=lease.key, independent=True)
-        reach("draft_opened")
-        return begun
-
     async def _interrupted(self, lease: Lease, control: Control, clocks: Clocks, progress: Progress) -> Ending | None:
         if control.reason is Interrupt.MORE and progress.begun is not None:
             self._metrics.drafts.labels("replaced").inc()
         if control.reason is Interrupt.STOP and progress.begun is not None and progress.text.strip():
             ending = self._finished(lease, clocks, progress)
-            return replace(ending, reason="stopped", extra={"stopped": True}, saw_tail=None)
+            return replace(ending, reason="stopped", extra={"stopped": True}, saw_tail=None, saw_edits=None)
         return None
 
     def _finished(self, lease: Lease, clocks: Clocks, progress: Progress) -> Ending:
@@ -278,6 +234,7 @@ class TurnRunner:
             "total": 1000 * (now - progress.started),
         }
         self._metrics.first_token_seconds.observe(timings["first_token"] / 1000)
+        context, merging = progress.context, self._may_merge(clocks)
         return Ending(
             Outcome.ANSWERED,
             lease.tail,
@@ -285,8 +242,10 @@ class TurnRunner:
             text=progress.text.strip(),
             attempt=begun.attempt,
             owner_epoch=begun.owner_epoch,
-            saw_tail=lease.tail if self._may_merge(clocks) else None,
-            release_id=progress.release.id,
+            saw_tail=lease.tail if merging else None,
+            saw_edits=context.edits if merging else None,
+            notices=[say(note, context.language) for note in context.notes],
+            release_id=context.release.id,
             usage=progress.usage or Usage(progress.prompt.prompt_tokens, 0),
             timings={name: round(value, 1) for name, value in timings.items()},
         )
@@ -363,3 +322,10 @@ class TurnRunner:
         await self._store.write(unit, order=lease.key)
         self._metrics.items_parked.inc()
         log.error("message_parked", conversation=lease.key, seq=lease.first_seq, reason=reason)
+
+
+def _told(context: Context, lease: Lease, outcome: Outcome, reason: str, *notices: Notice, **extra: str) -> Ending:
+    """An ending in the service's own words."""
+    text = "\n".join(say(notice, context.language) for notice in notices)
+    epoch = context.state.owner_epoch
+    return Ending(outcome, lease.tail, reason=reason, text=text, role="notice", extra=extra, owner_epoch=epoch)

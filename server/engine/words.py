@@ -16,6 +16,14 @@ class Notice(StrEnum):
     TOO_LONG = "too_long"
     STOPPED = "stopped"
     PARKED = "parked"
+    IMAGE_UNREADABLE = "image_unreadable"
+    FILE_UNREADABLE = "file_unreadable"
+    FILE_UNAVAILABLE = "file_unavailable"
+    VOICE_UNAVAILABLE = "voice_unavailable"
+    TOO_LARGE = "too_large"
+    FILE_TYPE = "file_type"
+    NOTHING_READABLE = "nothing_readable"
+    TALK_TO_PERSON = "talk_to_person"  # the label of a button
 
 
 _TEXTS: dict[str, dict[Notice, str]] = {
@@ -27,6 +35,20 @@ _TEXTS: dict[str, dict[Notice, str]] = {
         Notice.TOO_LONG: "That message is too long for the assistant. Please send the important part in fewer words.",
         Notice.STOPPED: "Stopped.",
         Notice.PARKED: "Sorry, this message could not be processed. A person has been asked to look at it.",
+        Notice.TALK_TO_PERSON: "Talk to a person",
+        Notice.IMAGE_UNREADABLE: "Sorry, I can't look at pictures yet. Please describe in words what it shows, or ask "
+        "for a person: they can see it.",
+        Notice.FILE_UNREADABLE: "Sorry, I can't open this file. Please write what matters in it, or ask for a person: "
+        "they can see it.",
+        Notice.FILE_UNAVAILABLE: "Sorry, I could not get your file. Please send it again, or write what matters in it.",
+        Notice.VOICE_UNAVAILABLE: "Sorry, I can't listen to voice messages yet. Please write it instead, or ask for a "
+        "person.",
+        Notice.TOO_LARGE: "Sorry, this file is too large for me. Please send a smaller one, or write what matters "
+        "in it.",
+        Notice.FILE_TYPE: "Sorry, I can't accept files of this kind. Please write what matters in it, or send another "
+        "kind of file.",
+        Notice.NOTHING_READABLE: "Sorry, I could not find any text in your message. Please write it in words, or ask "
+        "for a person.",
     },
     "de": {
         Notice.LOADING: "Der Assistent startet gerade. Ihre Nachricht ist gespeichert und wird gleich beantwortet.",
@@ -37,6 +59,21 @@ _TEXTS: dict[str, dict[Notice, str]] = {
         "Worten.",
         Notice.STOPPED: "Angehalten.",
         Notice.PARKED: "Diese Nachricht konnte leider nicht verarbeitet werden. Ein Mensch sieht sie sich an.",
+        Notice.TALK_TO_PERSON: "Mit einem Menschen sprechen",
+        Notice.IMAGE_UNREADABLE: "Bilder kann ich leider noch nicht ansehen. Bitte beschreiben Sie in Worten, was zu "
+        "sehen ist, oder fragen Sie nach einem Menschen: der kann es sehen.",
+        Notice.FILE_UNREADABLE: "Diese Datei kann ich leider nicht öffnen. Bitte schreiben Sie, worum es darin geht, "
+        "oder fragen Sie nach einem Menschen: der kann sie sehen.",
+        Notice.FILE_UNAVAILABLE: "Ihre Datei ist leider nicht angekommen. Bitte senden Sie sie noch einmal, oder "
+        "schreiben Sie, worum es geht.",
+        Notice.VOICE_UNAVAILABLE: "Sprachnachrichten kann ich leider noch nicht anhören. Bitte schreiben Sie "
+        "stattdessen, oder fragen Sie nach einem Menschen.",
+        Notice.TOO_LARGE: "Diese Datei ist leider zu groß für mich. Bitte senden Sie eine kleinere, oder schreiben "
+        "Sie, worum es darin geht.",
+        Notice.FILE_TYPE: "Dateien dieser Art kann ich leider nicht annehmen. Bitte schreiben Sie, worum es darin "
+        "geht, oder senden Sie eine andere Art von Datei.",
+        Notice.NOTHING_READABLE: "In Ihrer Nachricht konnte ich leider keinen Text finden. Bitte schreiben Sie es in "
+        "Worten, oder fragen Sie nach einem Menschen.",
     },
     "ar": {
         Notice.LOADING: "المساعد قيد التشغيل. تم حفظ رسالتك وستتم الإجابة عنها بعد لحظات.",
@@ -46,6 +83,17 @@ _TEXTS: dict[str, dict[Notice, str]] = {
         Notice.TOO_LONG: "هذه الرسالة أطول مما يستطيع المساعد قراءته. يرجى إرسال الجزء المهم بكلمات أقل.",
         Notice.STOPPED: "تم الإيقاف.",
         Notice.PARKED: "عذرًا، تعذرت معالجة هذه الرسالة. طُلب من أحد الموظفين الاطلاع عليها.",
+        Notice.TALK_TO_PERSON: "التحدث إلى موظف",
+        Notice.IMAGE_UNREADABLE: "عذرًا، لا أستطيع رؤية الصور بعد. يرجى وصف ما تظهره بالكلمات، أو طلب التحدث إلى "
+        "أحد الموظفين، فهو يستطيع رؤيتها.",
+        Notice.FILE_UNREADABLE: "عذرًا، لا أستطيع فتح هذا الملف. يرجى كتابة المهم فيه، أو طلب التحدث إلى أحد "
+        "الموظفين، فهو يستطيع رؤيته.",
+        Notice.FILE_UNAVAILABLE: "عذرًا، لم أتمكن من استلام ملفك. يرجى إرساله مرة أخرى أو كتابة المهم فيه.",
+        Notice.VOICE_UNAVAILABLE: "عذرًا، لا أستطيع الاستماع إلى الرسائل الصوتية بعد. يرجى الكتابة بدلًا من ذلك، أو "
+        "طلب التحدث إلى أحد الموظفين.",
+        Notice.TOO_LARGE: "عذرًا، هذا الملف أكبر مما أستطيع استقباله. يرجى إرسال ملف أصغر أو كتابة المهم فيه.",
+        Notice.FILE_TYPE: "عذرًا، لا أستطيع قبول هذا النوع من الملفات. يرجى كتابة المهم فيه أو إرسال نوع آخر.",
+        Notice.NOTHING_READABLE: "عذرًا، لم أجد نصًا في رسالتك. يرجى كتابتها بالكلمات، أو طلب التحدث إلى أحد الموظفين.",
     },
 }
 

@@ -249,6 +249,7 @@ class Worker:
             await asyncio.wait({task})
             with contextlib.suppress(StoreError):
                 await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
+        await self._runner.close()
         for loop in (take, *others):
             loop.cancel()
         await asyncio.wait(loops)

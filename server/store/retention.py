@@ -7,13 +7,14 @@ from server.store.contract import Store, Tx, Unit
 
 BATCH_ROWS = 500  # per unit: a few milliseconds of the writer
 _DAY_S = 86_400.0
-_KEPT_FOR_RETENTION = ("items", "events", "steps", "drafts", "turns", "messages")
+_KEPT_FOR_RETENTION = ("items", "events", "steps", "drafts", "turns", "parts", "outbox", "media", "messages")
 
 
 async def purge(store: Store, settings: StoreSettings, now_s: float) -> dict[str, int]:
     """Delete what outlived ``retention_days`` (0 keeps everything) and ``dedupe_days``; returns rows per kind.
 
-    Never deletes open items, uncovered messages, messages with feedback, or a conversation's last event.
+    Never deletes open items, uncovered messages (nor their files), messages with feedback, or a conversation's last
+    event. The files of deleted ``media`` rows are removed by :meth:`server.media.Media.sweep`.
     """
     limits = {"dedupe": now_s - settings.dedupe_days * _DAY_S}
     if settings.retention_days:

@@ -12,7 +12,9 @@ def test_every_key_of_the_models_is_a_leaf() -> None:
     keys = {leaf.key for leaf in LEAVES.values()}
     assert {"tenant", "http.port", "channels.web.*.allowed_origins", "log.format"} <= keys
     assert all(path[0] in Settings.model_fields for path in LEAVES)
-    assert {("channels", "web")} == MAPS
+    assert {("channels", name) for name in ("web", "whatsapp", "slack", "telegram")} == MAPS
+    assert {"channels.whatsapp.*.from", "outbox.expiry_s", "media.max_bytes"} <= keys
+    assert "channels.whatsapp.*.sender" not in keys, "its name is the one people write"
 
 
 def test_variables_are_unique_and_leave_the_default_account_out() -> None:
@@ -40,7 +42,14 @@ def test_concrete_adds_the_default_account(path: tuple[str, ...], expected: tupl
 
 def test_secrets_are_known_by_type_and_the_database_url_counts() -> None:
     secret = {leaf.key for leaf in LEAVES.values() if leaf.secret}
-    assert secret == {"model.api_key", "channels.web.*.identity_secret", "store.url"}
+    accounts = {
+        "web": ("identity_secret",),
+        "whatsapp": ("auth_token", "shared_key", "access_token", "app_secret", "verify_token"),
+        "slack": ("bot_token", "signing_secret", "app_token"),
+        "telegram": ("token", "secret_token"),
+    }
+    platforms = {f"channels.{channel}.*.{name}" for channel, names in accounts.items() for name in names}
+    assert secret == platforms | {"model.api_key", "media.transcription_key", "store.url"}
 
 
 def test_kinds_read_well() -> None:

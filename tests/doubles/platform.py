@@ -161,6 +161,7 @@ class Delivered:
     """What became of one message's delivery: the statuses of its tries (0 = no answer) and the accepted one's time."""
 
     statuses: list[int] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)  # of each try
     ack_s: float | None = None
     body: bytes = b""
 
@@ -249,6 +250,8 @@ class Courier:
         except (ClientError, TimeoutError, OSError):
             delivered.statuses.append(0)
             return False
+        finally:
+            delivered.took_s.append(time.perf_counter() - started)
         delivered.statuses.append(answer.status)
         if answer.status // 100 == 2:
             delivered.ack_s, delivered.body = time.perf_counter() - started, body

@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 
@@ -103,14 +104,31 @@ def _spread(values: list[float]) -> str:
     return f"p50 {statistics.median(values):.2f}  p99 {p99:.2f}  max {values[-1]:.2f}  (n={len(values)})"
 
 
+class Restarted(Protocol):
+    """A load that wants to know when a process is back."""
+
+    def restarted(self) -> None:
+        """What was killed answers again."""
+
+
 class Killer:
     """Kills processes of one deployment by a seeded plan and starts them again."""
 
-    def __init__(self, deployment: Deployment, load: Load, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        load: Restarted,
+        seed: int,
+        say: Callable[[str], None],
+        points: Mapping[str, tuple[set[str], int]] = POINTS,
+        longest_life_s: float = LONGEST_LIFE_S,
+    ) -> None:
         self._deployment = deployment
         self._load = load
-        self._random = random.Random(options.seed)
+        self._random = random.Random(seed)
         self._say = say
+        self._points = points
+        self._longest_life_s = longest_life_s
         self.kills: Counter[str] = Counter()
         self.unreached: list[str] = []
 
@@ -123,7 +141,7 @@ class Killer:
         """One kill at a random instant; some hit everything, some hit a process that has just been started."""
         nodes = self._deployment.nodes
         victims = nodes if self._random.random() < ALL_AT_ONCE else [self._random.choice(nodes)]
-        await asyncio.sleep(self._random.uniform(0, LONGEST_LIFE_S))
+        await asyncio.sleep(self._random.uniform(0, self._longest_life_s))
         await self._deployment.kill(victims)
         name = victims[0].name if len(victims) == 1 else "all"
         if self._random.random() < WHILE_STARTING:
@@ -141,7 +159,7 @@ class Killer:
 
     async def at_point(self, point: str) -> None:
         """One kill at a named point: the victim is restarted with the order to die there."""
-        roles, most = POINTS[point]
+        roles, most = self._points[point]
         node = self._random.choice([node for node in self._deployment.nodes if node.role in roles])
         count = self._random.randint(1, most)
         await self._deployment.kill([node])
@@ -166,7 +184,7 @@ class Killer:
 
     async def run(self, kills: int, points: int) -> None:
         """Every point ``points`` times, but half of the kills at most, and else random instants; shuffled."""
-        plan = [name for name in POINTS for _ in range(points)]
+        plan = [name for name in self._points for _ in range(points)]
         self._random.shuffle(plan)
         plan = plan[: kills // 2]
         plan += [""] * (kills - len(plan))
@@ -189,7 +207,7 @@ async def _drill(
     options: Options, deployment: Deployment, http: aiohttp.ClientSession, say: Callable[[str], None]
 ) -> Report:
     load = Load(http, deployment.gateway.url, options.seed, visitors=options.visitors, pause_s=options.pause_s)
-    killer = Killer(deployment, load, options, say)
+    killer = Killer(deployment, load, options.seed, say)
     deployment.starts.clear()  # the first start migrates; restarts are what is measured
     began = time.monotonic()
     unexpected: list[str] = []

@@ -57,13 +57,17 @@ def test_a_worker_only_answers_probes_and_a_gateway_everything(tmp_path: Path):
 def test_a_gateway_starts_no_model_and_everybody_else_does(tmp_path: Path):
     started = {role: Parts(settings(tmp_path), role).resources() for role in ROLES}
     names = {role: [start.__qualname__ for start in starts] for role, starts in started.items()}
-    assert names["all"] == names["worker"]
     assert set(names["all"]) - set(names["gateway"]) == {
         "Parts._release_published",
         "Model.running",
+        "Sender.running",
         "Worker.running",
         "Jobs.running",
     }
+    assert set(names["all"]) - set(names["worker"]) == {"Pulse.running", "Intake.running", "CatchUp.running"}
+    for role, order in names.items():
+        work = [name for name in order if name in {"Sender.running", "Worker.running", "CatchUp.running"}]
+        assert all(order.index("Accounts.running") < order.index(name) for name in work), role
     assert names["gateway"][0].endswith("Store.running"), "the store is there first and goes last"
 
 

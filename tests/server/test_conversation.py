@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.conversation import (
+    DEVICE,
     EVENT_KINDS,
     Answer,
     Claimed,
@@ -111,6 +112,15 @@ def test_a_second_claimer_after_ben_sees_whose_it_is():
     assert apply(BOT, BEN) == TAKEN_BY_BEN
     with pytest.raises(Refused):
         apply(TAKEN_BY_BEN, ANA)
+
+
+def test_what_the_phone_claimed_any_of_the_staff_may_take_over_or_give_back():
+    by_phone = apply(WAITING, Claimed(DEVICE))
+    assert (by_phone.status, by_phone.owner, by_phone.owner_epoch) == (Status.CLAIMED, DEVICE, 5)
+    assert apply(by_phone, Claimed(DEVICE)) == by_phone
+    assert apply(by_phone, ANA) == State(Status.CLAIMED, owner="ana", owner_epoch=6)
+    assert apply(by_phone, Returned("ben")).status is Status.BOT
+    assert apply(TAKEN_BY_BEN, Claimed(DEVICE)) == TAKEN_BY_BEN, "Ben wrote from his phone"
 
 
 PEOPLE = st.sampled_from(["ana", "ben", "cem"])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.secrets import KEY_BYTES, InstallationKeys
+from server.secrets import KEY_BYTES, NAMES, InstallationKeys
 from tests.places import Place
 
 
@@ -18,6 +18,8 @@ async def test_every_process_of_an_installation_has_the_same_key(place: Place):
         await theirs.load()
         assert mine.visitor == theirs.visitor
         assert len(mine.visitor) == KEY_BYTES
+        assert len({mine.key(name) for name in NAMES}) == len(NAMES), "one key per purpose"
+        assert (mine.visitor, mine.button, mine.file) == (theirs.visitor, theirs.button, theirs.file)
     async with place.open() as later:
         again = InstallationKeys(later)
         await again.load()

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,43 @@ async def test_cases_open_and_close_once(one: Bench):
 
 def test_every_attempt_at_a_turn_has_the_same_id():
     assert turn_id("c1", 3) == "c1:3"
+
+
+async def test_what_is_said_on_a_platform_is_queued_in_the_same_commit(one: Bench):
+    await one.say("p1", channel="telegram")
+
+    async def unit(tx: Tx) -> None:
+        timeline = await lock(tx, "p1")
+        await timeline.say("assistant", "one", draft_seq=1)
+        await timeline.say("notice", "two")
+        await timeline.say("staff", "three", author="ana")
+        await timeline.say("staff", "from the phone", author="device", send=False)
+        await timeline.say("customer", "four")
+        await timeline.save()
+
+    await one.write(unit)
+    items = await one.rows("items", kind="out", key="p1")
+    bodies = [json.loads(item["body"]) for item in items]
+    assert [(body["channel"], body["account"]) for body in bodies] == [("telegram", "default")] * 3
+    queued = [await one.store.row("outbox.row", id=body["outbox"]) for body in bodies]
+    assert [(row["author"], row["draft_seq"], row["state"]) for row in queued if row] == [
+        ("bot", 1, "queued"),
+        ("bot", None, "queued"),
+        ("staff", None, "queued"),
+    ]
+
+
+async def test_a_platforms_columns_are_loaded_and_saved(one: Bench):
+    async def change(tx: Tx) -> None:
+        timeline = await lock(tx, "c1")
+        timeline.route, timeline.edits = {"chat": "7"}, 3
+        timeline.opted_out_at, timeline.blocked_at = 1.0, 2.0
+        await timeline.move("elsewhere", {"chat": "8"})
+        await timeline.save(touch=False)
+
+    before = await one.conversation()
+    await one.write(change)
+    timeline = await one.write(lambda tx: lock(tx, "c1"))
+    assert (timeline.route, timeline.edits, timeline.opted_out_at, timeline.blocked_at) == ({"chat": "8"}, 3, 1.0, 2.0)
+    assert timeline.address == "elsewhere"
+    assert (await one.conversation())["updated_at"] == before["updated_at"]

@@ -57,7 +57,8 @@ on conflict do nothing returning id;
 update conversation set status = :status, reason = :reason, waiting_since = :waiting_since, owner = :owner,
     owner_epoch = :owner_epoch, seq = :seq, covered = :covered, stop_seq = :stop_seq, notice_seq = :notice_seq,
     notice_at = :notice_at, busy_seq = :busy_seq, case_id = :case_id, said_at = :said_at,
-    signed_out_at = :signed_out_at, updated_at = :updated_at
+    signed_out_at = :signed_out_at, address = :address, route = :route, edits = :edits,
+    opted_out_at = :opted_out_at, blocked_at = :blocked_at, updated_at = :updated_at
 where id = :id;
 
 -- name: open_case
@@ -88,9 +89,9 @@ left join feedback f on f.message_id = m.id and f.kind = 'rating' and f.giver_ki
 where m.conversation_id = :conversation_id and m.seq <= :seq order by m.seq desc limit :limit;
 
 -- name: messages_of_items
--- The customer's messages of a range of the in lane, in order.
-select * from message
-where conversation_id = :conversation_id and item_seq >= :first_seq and item_seq <= :last_seq order by item_seq;
+-- The customer's messages of a range of the in lane, in order, with how often unanswered ones had been changed then.
+select m.*, c.edits from message m join conversation c on c.id = m.conversation_id
+where m.conversation_id = :conversation_id and m.item_seq >= :first_seq and m.item_seq <= :last_seq order by m.item_seq;
 
 -- name: context
 -- A conversation with the release its case is pinned to.

@@ -45,6 +45,34 @@ delete from turn where id in (
     select id from turn where tenant = :tenant and ended_at < cast(:before as double precision)
     limit cast(:limit as bigint));
 
+-- name: media
+-- What came with old messages whose turn ended; the files themselves are swept afterwards.
+delete from media where id in (
+    select media.id from media join message on message.id = media.message_id
+    join conversation on conversation.id = media.conversation_id
+    where media.tenant = :tenant and media.created_at < cast(:before as double precision)
+        and (message.item_seq is null or message.item_seq <= conversation.covered)
+    limit cast(:limit as bigint));
+
+-- name: parts
+-- What was sent long ago, in conversations with nothing left to send.
+delete from part where id in (
+    select part.id from part join outbox on outbox.id = part.outbox_id
+    where part.tenant = :tenant and outbox.created_at < cast(:before as double precision)
+        and not exists (select 1 from lane where lane.tenant = outbox.tenant and lane.kind = 'out'
+            and lane.key = outbox.conversation_id and lane.done < lane.tail)
+    limit cast(:limit as bigint));
+
+-- name: outbox
+-- The same messages as a whole, once their parts are gone.
+delete from outbox where id in (
+    select outbox.id from outbox
+    where outbox.tenant = :tenant and outbox.created_at < cast(:before as double precision)
+        and not exists (select 1 from part where part.outbox_id = outbox.id)
+        and not exists (select 1 from lane where lane.tenant = outbox.tenant and lane.kind = 'out'
+            and lane.key = outbox.conversation_id and lane.done < lane.tail)
+    limit cast(:limit as bigint));
+
 -- name: messages
 -- Old messages whose turn ended, without feedback on them and without a reply still to be sent.
 delete from message where id in (
@@ -52,6 +80,7 @@ delete from message where id in (
     where message.tenant = :tenant and message.created_at < cast(:before as double precision)
         and (message.item_seq is null or message.item_seq <= conversation.covered)
         and not exists (select 1 from feedback where feedback.message_id = message.id)
+        and not exists (select 1 from media where media.message_id = message.id)
         and not exists (select 1 from lane where lane.tenant = message.tenant
             and lane.kind in ('in', 'out') and lane.key = conversation.id and lane.done < lane.tail)
     limit cast(:limit as bigint));

@@ -4,6 +4,7 @@ import pytest
 
 from server.routes import Role
 from server.store.contract import Tx
+from server.store.statements import load, parse
 from tests.server.desk import TENANT, Desk
 
 
@@ -62,6 +63,56 @@ async def test_one_conversation_with_its_messages(both_desk: Desk):
         ("Where is my order?", {"client_message_id": "x"})
     ]
     assert (found["turns"], found["case"]) == ([], None)
+
+
+QUERIES = """
+-- name: on_platform
+-- The conversation came by a messaging platform.
+update conversation set channel = 'telegram', opted_out_at = 5 where id = :id;
+-- name: sent
+-- An answer in two parts, the second refused.
+insert into part (id, tenant, outbox_id, number, channel, account, payload, state, code, detail, repeats, updated_at)
+values (:id, :tenant, 'o1', cast(:number as integer), 'telegram', 'default', '{}', 'sent',
+    :code, :detail, 1, 0);
+"""
+for dialect in ("sqlite", "postgresql"):
+    load(dialect).update(parse("conversations_bench", QUERIES, dialect))
+
+
+async def test_what_became_of_answers_and_files_is_shown_with_each_message(both_desk: Desk):
+    conversation_id = await talk(both_desk, 1)
+    message_id = f"m{conversation_id}"
+
+    async def unit(tx: Tx) -> None:
+        await tx.run("conversations_bench.on_platform", id=conversation_id)
+        await tx.run(
+            "outbox.put", id="o1", tenant=TENANT, conversation_id=conversation_id, message_id=message_id, turn_id=None,
+            channel="telegram", account="default", kind="message", author="bot", owner_epoch=0, draft_seq=None, now=1.0,
+        )  # fmt: skip
+        await tx.run("conversations_bench.sent", id="p1", tenant=TENANT, number=1, code=None, detail=None)
+        await tx.run("conversations_bench.sent", id="p2", tenant=TENANT, number=2, code="400", detail="chat not found")
+        source = json.dumps({"kind": "image", "name": "a.png", "url": "https://platform.example/secret"})
+        await tx.run(
+            "media.add", id="f1", tenant=TENANT, conversation_id=conversation_id, message_id=message_id, number=0,
+            source=source, now=1.0,
+        )  # fmt: skip
+
+    await both_desk.store.write(unit)
+    viewer = await both_desk.signed_in(Role.VIEWER)
+    answer = await viewer.call("GET", f"/api/conversations/{conversation_id}")
+    found = await answer.json()
+    (message,) = found["messages"]
+    assert {name: message["delivery"][name] for name in ("state", "code", "detail", "repeats")} == {
+        "state": "queued",
+        "code": "400",
+        "detail": "chat not found",
+        "repeats": 2,
+    }
+    assert [(file["id"], file["kind"], file["name"], file["state"]) for file in message["files"]] == [
+        ("f1", "image", "a.png", "waiting")
+    ]
+    assert "secret" not in await answer.text()
+    assert found["conversation"]["opted_out_at"] == 5
 
 
 async def test_transitions_reach_the_handoff_with_the_caller_and_are_audited(desk: Desk):

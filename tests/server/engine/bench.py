@@ -19,6 +19,8 @@ from models.prompt import PromptBudget, open_budget
 from server import lanes
 from server.engine import record
 from server.engine.breaker import Breaker
+from server.engine.present import Presenter
+from server.engine.reading import MediaReader
 from server.engine.record import Begun, Ending
 from server.engine.turn import TurnRunner
 from server.engine.worker import Worker
@@ -27,7 +29,7 @@ from server.handoff import Handoff
 from server.hub import Hub
 from server.lanes import Lease
 from server.releases import Releases
-from server.store.contract import Row, Store, StoreUnavailable, Unit
+from server.store.contract import Row, Store, StoreUnavailable, Tx, Unit
 from server.store.statements import load, parse
 from server.switch import BotSwitch
 from server.telemetry import Metrics
@@ -46,6 +48,38 @@ select * from turn where conversation_id = :id order by first_seq;
 -- name: drafts
 -- Every draft and how it ended.
 select first_seq, attempt, state from draft where conversation_id = :id order by first_seq, attempt;
+-- name: shown
+-- What a platform shows of a conversation's drafts.
+select attempt, state, shown, provider_id, holder, route, tried_at from draft where conversation_id = :id
+order by first_seq, attempt;
+-- name: die_opening (sqlite)
+-- A worker died between the intent to show a draft and storing what the platform said.
+update lane set ready_at = 0, holder = 'dead' where kind = 'in' and key = :id;
+update draft set shown = 'opening', holder = 'dead', route = :route, tried_at = opened_at where conversation_id = :id;
+-- name: die_opening (postgresql)
+-- The same in one statement.
+with freed as (update lane set ready_at = 0, holder = 'dead' where kind = 'in' and key = :id)
+update draft set shown = 'opening', holder = 'dead', route = :route, tried_at = opened_at where conversation_id = :id;
+-- name: outbox
+-- What is to be sent, in order.
+select o.*, m.text, m.role from outbox o left join message m on m.id = o.message_id
+where o.conversation_id = :id order by o.created_at, m.seq;
+-- name: revoke
+-- A platform refuses our credentials.
+insert into channel_state (tenant, channel, account, state, reason, changed_at)
+values (:tenant, :channel, 'default', 'revoked', 'uninstalled', 0.0);
+-- name: mark
+-- A customer forbade messages, or blocked us.
+update conversation set opted_out_at = :opted_out_at, blocked_at = :blocked_at where id = :id;
+-- name: change
+-- The customer edits a message.
+update message set text = :text where conversation_id = :id and item_seq = :item_seq;
+-- name: count_edit
+-- The conversation knows of an edit.
+update conversation set edits = edits + 1 where id = :id;
+-- name: attach
+-- A message came with files.
+update message set body = :body where conversation_id = :id and item_seq = :item_seq;
 -- name: messages
 -- Everything said.
 select * from message where conversation_id = :id order by seq;
@@ -134,6 +168,20 @@ class Bench:
 
     async def write(self, unit: Unit[Any]) -> Any:
         return await self.store.write(unit)
+
+    async def change(self, query: str, **values: Any) -> None:
+        """Run a statement of the bench in a commit of its own."""
+        await self.store.write(lambda tx: tx.run(f"bench.{query}", **values))
+
+    async def edit(self, text: str, item_seq: int = 1, conversation: str = "c1") -> None:
+        """Change an unanswered message as the gateway does."""
+
+        async def unit(tx: Tx) -> None:
+            await tx.run("bench.change", id=conversation, item_seq=item_seq, text=text)
+            await tx.run("bench.count_edit", id=conversation)
+            tx.notify("control", json.dumps({"conversation": conversation, "do": "more"}))
+
+        await self.store.write(unit)
 
     async def take(self, limit: int = 1) -> list[Lease]:
         return await self.store.write(lambda tx: lanes.take(tx, "in", limit, LEASE_S, self.store.worker_id))
@@ -244,6 +292,8 @@ class Desk(Bench):
 
     llm: ScriptedLLM = field(default_factory=lambda: ScriptedLLM("yes"))
     state: ModelState = ModelState.READY
+    screen: Any = None  # the channel of every platform
+    media: MediaReader | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -251,9 +301,11 @@ class Desk(Bench):
         self.hub = Hub(self.store, interval_s=engine.delta_interval_s)
         self.switch = BotSwitch(self.store, self.settings.tenant)
         self.breaker = Breaker(failures=engine.breaker_failures, pause_s=engine.breaker_pause_s, clock=lambda: 0.0)
+        self.presenter = Presenter(self.store, lambda _name, _account: self.screen, self.metrics, self.settings)
         self.runner = TurnRunner(
-            self.store, self.llm, self.hub, self.releases, self.switch, self.breaker, self.metrics, self.settings
-        )
+            self.store, self.llm, self.hub, self.releases, self.switch, self.breaker, self.metrics, self.settings,
+            presenter=self.presenter, media=self.media,
+        )  # fmt: skip
         self.worker = Worker(
             self.store, self.hub, self.runner, self.switch, self.metrics, self.settings, lambda: self.state
         )
@@ -273,7 +325,10 @@ class Desk(Bench):
 
 
 @asynccontextmanager
-async def desk(place: Place, folder: Path, *script: Any, **sections: Any) -> AsyncIterator[Desk]:
+async def desk(
+    place: Place, folder: Path, *script: Any, screen: Any = None, media: MediaReader | None = None, **sections: Any
+) -> AsyncIterator[Desk]:
     """A desk on the real clock with a scripted model; its worker runs within :meth:`Desk.working`."""
     async with place.open(real_clock=True) as store:
-        yield Desk(store, settings_for(folder, **sections), llm=ScriptedLLM(*(script or ("yes",))))
+        llm = ScriptedLLM(*(script or ("yes",)))
+        yield Desk(store, settings_for(folder, **sections), llm=llm, screen=screen, media=media)

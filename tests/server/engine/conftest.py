@@ -17,6 +17,12 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
+def either(store_url: str) -> Place:
+    """A place on each kind of store."""
+    return Place(store_url.partition(":")[0], store_url)
+
+
+@pytest.fixture
 async def one(place: Place, tmp_path: Path) -> AsyncIterator[Bench]:
     """A bench on a clock moved by hand."""
     async with bench(place, tmp_path) as opened:

@@ -79,3 +79,21 @@ async def test_a_conversation_without_a_language_gets_english(one: Bench):
     await one.say(profile={})
     context = await ContextReader(one.store, one.releases, one.settings).read(await one.take_one(), 0.0)
     assert context.language == "en"
+
+
+async def test_what_a_platform_needs_is_part_of_the_look(either: Place, tmp_path: Path):
+    async with bench(either, tmp_path) as one:
+        await one.releases.publish_configured()
+        await one.say(text="look", channel="chat", route={"chat": "7", "thread": "ä"})
+        await one.say(text="at this", channel="chat", route={"chat": "7", "thread": "ä"})
+        await one.change("attach", id="c1", item_seq=1, body='{"attachments": [{"kind": "image"}]}')
+        await one.change("attach", id="c1", item_seq=2, body='{"attachments": []}')
+        await one.edit("look here")
+        reader, lease = ContextReader(one.store, one.releases, one.settings), await one.take_one()
+        context = await reader.read(lease, 0.0)
+        assert (context.route, context.edits) == ({"chat": "7", "thread": "ä"}, 1)
+        assert [(said.text, said.attached) for said in context.said] == [("look here", True), ("at this", False)]
+        assert (context.opted_out, context.blocked, context.notes) == (False, False, ())
+        await one.change("mark", id="c1", opted_out_at=1.0, blocked_at=2.0)
+        context = await reader.read(lease, 0.0)
+        assert (context.opted_out, context.blocked) == (True, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from server.engine.record import Begun, Ending, OwnerChanged, TailMoved, joined
 from server.lanes import Lease
 from server.store.contract import Fenced
 from tests.places import Place
-from tests.server.engine.bench import LEASE_S, Bench
+from tests.server.engine.bench import LEASE_S, Bench, bench
 
 
 def answer(lease: Lease, begun: Begun, text: str = "Hi.", **more: Any) -> Ending:
@@ -291,3 +292,61 @@ async def test_beat_after_release_is_fenced(one: Bench):
 def test_messages_of_a_turn_are_joined_unchanged():
     assert joined(["  a ", "", "b\n"]) == "  a \n\nb\n"
     assert joined([]) == ""
+
+
+async def test_an_edit_before_the_commit_sends_the_answer_back(either: Place, tmp_path: Path):
+    async with bench(either, tmp_path) as one:
+        await one.say(channel="chat", route={"chat": "7"})
+        lease = await one.take_one()
+        begun = await one.begin(lease)
+        await one.edit("changed")
+        with pytest.raises(TailMoved):
+            await one.end(lease, answer(lease, begun, saw_edits=0))
+        assert await one.said("assistant") == []
+        assert (await one.conversation())["covered"] == 0
+        await one.end(lease, answer(lease, begun, saw_edits=1))
+        assert await one.said("assistant") == ["Hi."]
+
+
+async def test_whoever_may_not_be_interrupted_any_more_ends_despite_an_edit(one: Bench):
+    await one.say(channel="chat")
+    lease = await one.take_one()
+    begun = await one.begin(lease)
+    await one.edit("changed")
+    await one.end(lease, answer(lease, begun, saw_edits=None))
+    assert await one.said("assistant") == ["Hi."]
+
+
+async def test_a_lost_lease_is_no_moved_tail_even_after_an_edit(one: Bench):
+    await one.say(channel="chat")
+    lease = await one.take_one()
+    begun = await one.begin(lease)
+    await one.edit("changed")
+    await one.change("steal", key="c1")
+    with pytest.raises(Fenced) as raised:
+        await one.end(lease, answer(lease, begun, saw_edits=0))
+    assert not isinstance(raised.value, TailMoved)
+
+
+async def test_notices_come_right_before_the_answer(one: Bench):
+    await one.say(channel="chat", route={"chat": "7"})
+    lease = await one.take_one()
+    begun = await one.begin(lease)
+    message_id = await one.end(lease, answer(lease, begun, notices=["No pictures."]))
+    said = [event for event in await one.events("message") if event["role"] != "customer"]
+    assert [(event["role"], event["text"], event.get("offer")) for event in said] == [
+        ("notice", "No pictures.", "person"),
+        ("assistant", "Hi.", None),
+    ]
+    assert (await one.rows("turns", id="c1"))[0]["message_id"] == message_id
+    assert [(row["role"], row["draft_seq"]) for row in await one.rows("outbox", id="c1")] == [
+        ("notice", None),
+        ("assistant", 1),
+    ]
+
+
+async def test_customers_who_fetch_events_have_no_outbox(one: Bench):
+    await one.say()
+    lease = await one.take_one()
+    await one.end(lease, answer(lease, await one.begin(lease), notices=["No pictures."]))
+    assert await one.rows("outbox", id="c1") == []

@@ -1,0 +1,75 @@
+"""The wiring of the messaging platforms: from their webhooks to the inbox, and from the outbox back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from channels.base import Channel
+from config.settings import Settings
+from server.accounts import Accounts
+from server.api.media import MediaApi
+from server.api.webhooks import WebhooksApi
+from server.buttons import Buttons
+from server.catchup import CatchUp
+from server.engine.present import Presenter
+from server.gateway import Gateway
+from server.handoff import Handoff
+from server.inbox import Inbox
+from server.intake import Intake
+from server.media import Addresses, Media
+from server.outbox.delivery import Delivery
+from server.outbox.sender import Sender
+from server.pulse import Pulse
+from server.routes import Route
+from server.secrets import InstallationKeys
+from server.store.contract import Store
+from server.telemetry import Metrics
+
+Running = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Platforms:
+    """Every object between the store and the messaging platforms, for one process of any role."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        metrics: Metrics,
+        keys: InstallationKeys,
+        gateway: Gateway,
+        handoff: Handoff,
+    ) -> None:
+        self._settings = settings
+        self.pulse = Pulse(store)
+        self._addresses = Addresses(lambda: keys.file, settings.http.public_url)
+        self.media = Media(store, self._channel, settings, self._addresses)
+        self.accounts = Accounts(settings, store, self.media.file, self.media.file_url)
+        self.buttons = Buttons(settings.tenant, lambda: keys.button)
+        inbox = Inbox(store, gateway, handoff, self.buttons, settings.tenant)
+        self.intake = Intake(inbox, self.pulse)
+        self.catch_up = CatchUp(store, self.accounts, self.intake, self.pulse, settings.tenant)
+        self.presenter = Presenter(store, self._channel, metrics, settings)
+        delivery = Delivery(store, self._channel, metrics, settings, feedback=self._thumbs, person=self._person)
+        self.sender = Sender(store, delivery, settings)
+
+    def routes(self) -> list[Route]:
+        """What platforms call: webhooks, and the addresses of files they fetch."""
+        webhooks = WebhooksApi(self.accounts, self.intake, self.catch_up, self.pulse, self._settings.http)
+        return webhooks.routes() + MediaApi(self.media, self._addresses).routes()
+
+    def receiving(self) -> list[Running]:
+        """What a process that takes messages in starts besides the channels themselves."""
+        return [self.pulse.running, self.intake.running, self.catch_up.running]
+
+    def _channel(self, channel: str, account: str) -> Channel | None:
+        return self.accounts.get(channel, account)
+
+    def _thumbs(self, channel: str, account: str, message_id: str) -> tuple[str, str] | None:
+        if not self.accounts.asks_feedback(channel, account):
+            return None
+        return self.buttons.thumbs(channel, account, message_id)
+
+    def _person(self, channel: str, account: str, conversation_id: str) -> str:
+        return self.buttons.payload(channel, account, "person", conversation_id)
