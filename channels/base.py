@@ -117,6 +117,7 @@ class Limits:
     draft: Literal["none", "preview", "message"] = "none"
     account_pace: Pace | None = None
     chat_pace: Pace | None = None
+    group_pace: Pace | None = None  # of chats whose route has a ``group``; None = chat_pace
     window_s: float | None = None
     look_up: bool = False
     proof_s: float = 0.0
@@ -206,7 +207,8 @@ class Services:
 
     ``public_url`` is the gateway's own address, empty when unknown. ``load`` and ``save`` keep small texts by name
     (a polling offset). ``file`` reads a stored file by id; ``file_url`` is a short-lived public address of it, empty
-    when there is no public address.
+    when there is no public address. ``look_only`` is for questions about an installation: the channel may ask the
+    platform, and must change nothing there.
     """
 
     send_timeout_s: float
@@ -215,6 +217,7 @@ class Services:
     save: Callable[[str, str], Awaitable[None]]
     file: Callable[[str], Awaitable[File]]
     file_url: Callable[[str], str]
+    look_only: bool = False
 
 
 Accept = Callable[[Sequence[Fact]], Awaitable[None]]

@@ -73,6 +73,7 @@ class Inbound:
     echo: Mapping[str, str] = field(default_factory=dict)  # shown again with the stored message
     route: Mapping[str, str] = field(default_factory=dict)
     follow_up: bool = False
+    wants_person: bool = False  # asked for a person by the platform's own means (a command), whatever the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Reacted:
-    """A reaction was put on, or taken off, a message of ours; ``value`` None withdraws."""
+    """A reaction was put on, or taken off, a message of ours; ``value`` None withdraws.
+
+    ``external_id`` where the platform gives reactions ids like messages, so that one told twice counts once.
+    """
 
     channel: str
     account: str
@@ -115,6 +119,7 @@ class Reacted:
     giver: str  # who reacted, in the platform's ids
     provider_id: str
     value: Literal["up", "down"] | None
+    external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class WhatsAppAccount(PlatformAccount):
     access_token: SecretStr = SecretStr("")
     app_secret: SecretStr = SecretStr("")
     verify_token: SecretStr = SecretStr("")
-    graph_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v23.0"
+    graph_version: str = "v23.0"
     template_name: str = ""
     template_language: str = "en"
 
@@ -100,6 +100,14 @@ class WhatsAppAccount(PlatformAccount):
             message = "must be the number in E.164 form such as +14155238886"
             raise ValueError(message)
         return f"whatsapp:{number}" if value else value
+
+    @field_validator("graph_version")
+    @classmethod
+    def _version(cls, value: str) -> str:
+        if not re.fullmatch(r"v[0-9]+\.[0-9]+", value):
+            message = "must be a version of the Graph API such as v23.0"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> WhatsAppAccount:

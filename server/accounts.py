@@ -128,8 +128,7 @@ class Accounts:
                 one.ready.set()
 
     async def _make(self, one: Account) -> None:
-        module = importlib.import_module(f"channels.{one.name}")
-        one.channel = module.make(one.account, getattr(self._settings.channels, one.name), self._services(one))
+        one.channel = make(self._settings, one.name, one.account, self._services(one))
 
     async def _hold(self, one: Account, stop: asyncio.Event) -> None:
         """Keep one channel open until ``stop``; whatever its start raises ends in a log line, a note, and a retry."""
@@ -210,6 +209,14 @@ class Accounts:
             file=self._file,
             file_url=self._file_url,
         )
+
+
+def make(settings: Settings, platform: str, account: str, services: Services) -> Channel:
+    """The channel of a configured account, not open yet; raises ImportError where its platform's module is missing."""
+    channel: Channel = importlib.import_module(f"channels.{platform}").make(
+        account, getattr(settings.channels, platform), services
+    )
+    return channel
 
 
 class Cursors:

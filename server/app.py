@@ -92,7 +92,7 @@ class Parts:
         self.handoff = Handoff(self.store)
         self.web_channels = self._web_channels()
         gateway = Gateway(self.store, settings, self.metrics)
-        self.platforms = Platforms(self.store, settings, self.metrics, self.keys, gateway, self.handoff)
+        self.platforms = Platforms(self.store, settings, self.metrics, self.keys, gateway, self.handoff, self.switch)
         self.web = WebApi(
             self.store,
             gateway,

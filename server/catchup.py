@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from channels.base import Accept, Channel, Refused
+from channels.base import Accept, Channel, Refused, Unauthorized
 from channels.message import Fact, Inbound
 from server.accounts import Account, Accounts, Cursors, outcome
 from server.intake import SLOW_LIMIT_S, Intake
@@ -72,6 +72,7 @@ class CatchUp:
             (one.name, one.account): Reading(one, Cursors(store, tenant, one.name, one.account))
             for one in accounts.all()
         }
+        self._back = asyncio.Event()  # set, and replaced, whenever what failed may work again
         pulse.listen(lambda: self.missed("the store was away"))
 
     async def settled(self, channel: str, account: str, limit_s: float = FIRST_S) -> None:
@@ -88,6 +89,8 @@ class CatchUp:
         for reading in self._readings.values():
             reading.current = False
             reading.wanted.set()
+        back, self._back = self._back, asyncio.Event()
+        back.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -135,14 +138,16 @@ class CatchUp:
         """Read until it worked; live messages stop waiting after the first try."""
         one, pause_s = reading.account, RETRY_S
         while True:
-            begun, since = self._wall(), max(reading.since, self._wall() - OLDEST_S)
+            begun = self._wall()
+            # a cursor in the future is from a clock that ran ahead
+            since = max(reading.since, begun - OLDEST_S) if reading.since <= begun else begun - MARGIN_S
             channel = self._accounts.get(one.name, one.account)
             read = [0, 0]
             unopened = RuntimeError("the channel is not open")
             error = await outcome(self._pages(channel, since, read)) if channel is not None else unopened
             reading.first_read.set()
             counts = {"channel": one.name, "account": one.account, "pages": read[0], "messages": read[1]}
-            if error is None or isinstance(error, Refused):
+            if error is None or (isinstance(error, Refused) and not isinstance(error, Unauthorized)):
                 if error is not None:
                     log.warning("catch_up_refused", **counts, error=str(error))
                 else:
@@ -152,8 +157,7 @@ class CatchUp:
                     await self._save(reading, begun - MARGIN_S)
                 return
             log.warning("catch_up_failed", **counts, error=type(error).__name__, again_s=pause_s)
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause_s = min(RETRY_MAX_S, 2 * pause_s)
+            pause_s = await self._paused(pause_s)
 
     async def _pages(self, channel: Channel, since: float, read: list[int]) -> None:
         """Take in page by page; ``read`` counts pages and messages. A page is forgotten once it is stored."""
@@ -202,8 +206,15 @@ class CatchUp:
                 if one.settings.catch_up:
                     reading.current = False
                     reading.wanted.set()
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause_s = min(RETRY_MAX_S, 2 * pause_s)
+            pause_s = await self._paused(pause_s)
+
+    async def _paused(self, pause_s: float) -> float:
+        """Wait before a repeat, but not beyond the store's return; gives the pause before the next one, seconds."""
+        back = self._back
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                await back.wait()
+        return RETRY_S if back.is_set() else min(RETRY_MAX_S, 2 * pause_s)
 
     def _accept(self, channel: Channel) -> Accept:
         async def accept(facts: Sequence[Fact]) -> None:

@@ -12,8 +12,9 @@ from channels.base import pulls
 from channels.message import Attachment, Inbound
 from config.settings import Settings
 from server import lanes
-from server.conversation import CustomerSaid, NotFound, SignedOut
+from server.conversation import CustomerSaid, NotFound, PersonAsked, Reason, SignedOut
 from server.crashpoint import reach
+from server.engine.words import asks_for_person
 from server.ids import new_id
 from server.store.contract import Conflict, Row, Store, Tx
 from server.store.text import dump
@@ -23,6 +24,7 @@ from server.timeline import Timeline
 KNOWN = 10_000  # addresses whose conversation this process remembers; a forgotten one only costs a little speed
 FOLLOWS_S = 1.0  # platforms give times in whole seconds; a follow-up comes after what it follows
 LATE_S = 60.0  # a message older than this when it comes is stored with its own time
+_sorted = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Gateway:
             await self._follow(tx, timeline, row["customer_id"], inbound, facts)
         if allowed is not None:
             timeline.opted_out_at = None if allowed else timeline.opted_out_at or tx.now_s
+            if not allowed:  # an answer being written ends at once, and so does what is shown of it
+                tx.notify("control", json.dumps({"conversation": timeline.id, "do": "owner"}))
         await self._say(tx, timeline, inbound, message_id, answered=allowed is None and timeline.opted_out_at is None)
         await timeline.save()
         reach("accept_before_commit")
@@ -157,6 +161,8 @@ class Gateway:
             await timeline.change(CustomerSaid())
             if timeline.case_id is None or tx.now_s - timeline.said_at > self._case_idle_s:
                 await timeline.open_case()
+            if inbound.wants_person or (not pulls(inbound.channel) and asks_for_person(inbound.text)):
+                await timeline.change(PersonAsked(Reason.CUSTOMER_ASKED, tx.now_s))
             item_seq = await lanes.put(tx, self._tenant, "in", timeline.id, {"message_id": message_id})
         timeline.said_at = max(timeline.said_at, inbound.sent_at) if late else tx.now_s
         extra: dict[str, Any] = dict(inbound.echo)
@@ -257,7 +263,7 @@ class Gateway:
 
 
 def _facts(inbound: Inbound) -> tuple[str, str]:
-    return inbound.name, json.dumps(dict(inbound.profile), sort_keys=True)
+    return inbound.name, _sorted(dict(inbound.profile))
 
 
 def _shown(attachment: Attachment, file_id: str) -> dict[str, Any]:

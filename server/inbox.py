@@ -34,7 +34,7 @@ from server.outbox import rows
 from server.outbox.access import revoke
 from server.outbox.statuses import apply_status
 from server.store.contract import Conflict, Store, Tx
-from server.timeline import lock
+from server.timeline import Timeline, lock
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -186,20 +186,30 @@ class Inbox:
         return str(message["conversation_id"])
 
     async def _reacted(self, fact: Reacted) -> None:
-        """A reaction is a rating of the message it was put on, where that is an answer of ours."""
+        """A reaction is a rating of the message it was put on, where that is an answer of ours.
+
+        One with an id of its own is remembered whatever it does: a platform's list may show it as a message later.
+        """
+        place = (fact.channel, fact.account)
 
         async def unit(tx: Tx) -> None:
-            found = await rows.by_provider(tx, self._tenant, fact.channel, fact.account, fact.provider_id)
-            if found is None or found["message_id"] is None:
-                raise NotFound("the reaction is on nothing that we sent")
-            timeline = await lock(tx, found["conversation_id"])
-            await rate(tx, timeline, found["message_id"], ("customer", fact.giver), fact.value)
-            await timeline.save()
+            found = await rows.by_provider(tx, self._tenant, *place, fact.provider_id)
+            if found is not None:
+                timeline: Timeline | None = await lock(tx, found["conversation_id"])
+            else:
+                timeline = await standing.at(tx, self._tenant, *place, fact.address)
+            key = fact.external_id
+            if timeline is None or (key and await self._gateway.seen(tx, *place, key, timeline.id, "") is not None):
+                return
+            rated = str(found["message_id"] or "") if found is not None else ""
+            try:
+                await rate(tx, timeline, rated, ("customer", fact.giver), fact.value)
+            except (NotFound, Refused) as error:
+                log.debug("reaction_without_effect", channel=fact.channel, reason=str(error))
+            else:
+                await timeline.save()
 
-        try:
-            await self._write(fact.address, unit)
-        except (NotFound, Refused) as error:
-            log.debug("reaction_without_effect", channel=fact.channel, reason=str(error))
+        await self._write(fact.address, unit)
 
     async def _stopped(self, fact: Stopped) -> None:
         row = await self._store.row(

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from uuid import uuid4
 
 from croniter import croniter  # type: ignore[import-untyped]
 
+from server.ids import new_id
 from server.store.contract import Fenced, Row, Store, Tx, Value
 from server.store.text import dump
 
@@ -81,7 +81,7 @@ def topic(kind: str) -> str:
 
 async def put(tx: Tx, tenant: str, kind: str, key: str, body: Mapping[str, Any]) -> int:
     """Append an item and return its number in the lane (1, 2, 3, … without holes); makes the lane on first use."""
-    row = await tx.row("lanes.put", id=uuid4().hex, tenant=tenant, kind=kind, key=key, body=dump(body), now_s=tx.now_s)
+    row = await tx.row("lanes.put", id=new_id(), tenant=tenant, kind=kind, key=key, body=dump(body), now_s=tx.now_s)
     assert row is not None
     tx.notify(topic(kind), key)
     return int(row["seq"])

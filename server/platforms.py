@@ -24,6 +24,7 @@ from server.pulse import Pulse
 from server.routes import Route
 from server.secrets import InstallationKeys
 from server.store.contract import Store
+from server.switch import BotSwitch
 from server.telemetry import Metrics
 
 Running = Callable[[], AbstractAsyncContextManager[None]]
@@ -40,8 +41,10 @@ class Platforms:
         keys: InstallationKeys,
         gateway: Gateway,
         handoff: Handoff,
+        switch: BotSwitch,
     ) -> None:
         self._settings = settings
+        self._switch = switch
         self.pulse = Pulse(store)
         self._addresses = Addresses(lambda: keys.file, settings.http.public_url)
         self.media = Media(store, self._channel, settings, self._addresses)
@@ -51,7 +54,9 @@ class Platforms:
         self.intake = Intake(inbox, self.pulse)
         self.catch_up = CatchUp(store, self.accounts, self.intake, self.pulse, settings.tenant)
         self.presenter = Presenter(store, self._channel, metrics, settings)
-        delivery = Delivery(store, self._channel, metrics, settings, feedback=self._thumbs, person=self._person)
+        delivery = Delivery(
+            store, self._channel, metrics, settings, feedback=self._thumbs, person=self._person, silent=self._silent
+        )
         self.sender = Sender(store, delivery, settings)
 
     def routes(self) -> list[Route]:
@@ -65,6 +70,9 @@ class Platforms:
 
     def _channel(self, channel: str, account: str) -> Channel | None:
         return self.accounts.get(channel, account)
+
+    def _silent(self, channel: str, account: str) -> bool:
+        return not self._settings.engine.enabled or self._switch.silent(channel, account)
 
     def _thumbs(self, channel: str, account: str, message_id: str) -> tuple[str, str] | None:
         if not self.accounts.asks_feedback(channel, account):

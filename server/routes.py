@@ -18,6 +18,8 @@ from server.headers import set_headers
 from server.problems import Handler, Problem, problems
 
 BODY_S: Final = 15.0  # for a whole body to arrive: a slow sender must not hold a connection for ever
+FORWARDED: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
+NO_HOST: Final = frozenset(" /?#@\\")
 SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -169,13 +171,31 @@ async def read_body(request: web.Request, model: type[Body]) -> Body:
     return model.model_validate_json(await read_raw(request))
 
 
-async def read_raw(request: web.Request) -> bytes:
-    """The request's whole body as it came, within the size and time limits; raises 408 and 413 problems."""
+async def read_raw(request: web.Request, limit_bytes: int = 0) -> bytes:
+    """The request's whole body as it came, within the size and time limits; raises 408 and 413 problems.
+
+    ``limit_bytes`` is for addresses that need more than ``http.max_body_bytes``, which holds for all others.
+    """
+    reading = _read_up_to(request, limit_bytes) if limit_bytes else request.read()
+    if request.content.is_eof():  # it came with the head: there is nothing to wait for
+        return await reading
     try:
         async with asyncio.timeout(BODY_S):
-            return await request.read()
+            return await reading
     except TimeoutError:
         raise Problem(408, "Too slow", f"The body did not arrive within {BODY_S:g} s; send it again.") from None
+
+
+async def _read_up_to(request: web.Request, limit_bytes: int) -> bytes:
+    """A body of at most so many bytes, where the application's own limit does not count."""
+    if (request.content_length or 0) > limit_bytes:
+        raise web.HTTPRequestEntityTooLarge(limit_bytes, request.content_length or 0)
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise web.HTTPRequestEntityTooLarge(limit_bytes, len(body))
+    return bytes(body)
 
 
 def read_query(request: web.Request, model: type[Body]) -> Body:
@@ -234,13 +254,17 @@ def called_url(request: web.Request, http: Http) -> str:
     if http.public_url:
         return f"{http.public_url}{path}"
     scheme, host = request.scheme, request.host
-    address = _address(request.remote or "")
-    if address is not None and any(address in network for network in _networks(http.trusted_proxies)):
+    if any(name in request.headers for name in FORWARDED) and _trusted(request.remote or "", http):
         scheme = _last(request, "X-Forwarded-Proto") or scheme
         host = _last(request, "X-Forwarded-Host") or host
-    if scheme not in {"http", "https"} or not host or set(host) & set(" /?#@\\"):
+    if scheme not in {"http", "https"} or not host or not NO_HOST.isdisjoint(host):
         raise Problem(400, "Bad host", "The Host header is not a valid host and port.")
     return f"{scheme}://{host}{path}"
+
+
+def _trusted(remote: str, http: Http) -> bool:
+    address = _address(remote)
+    return address is not None and any(address in network for network in _networks(http.trusted_proxies))
 
 
 def _last(request: web.Request, header: str) -> str:

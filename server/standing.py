@@ -61,6 +61,8 @@ async def consent(tx: Tx, tenant: str, fact: Consent) -> None:
     if timeline is None or fact.allowed == (timeline.opted_out_at is None):
         return
     timeline.opted_out_at = None if fact.allowed else tx.now_s
+    if not fact.allowed:
+        tx.notify("control", json.dumps({"conversation": timeline.id, "do": "owner"}))
     await timeline.save()
 
 

@@ -12,7 +12,19 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from channels.base import Accept, Delivery, Failed, Health, Limits, Outgoing, Received, Rejected, SendError, Sent, Unknown
+from channels.base import (
+    Accept,
+    Delivery,
+    Failed,
+    Health,
+    Limits,
+    Outgoing,
+    Received,
+    Rejected,
+    SendError,
+    Sent,
+    Unknown,
+)
 from channels.message import Attachment, Fact, Outbound
 
 PLAIN = Limits(text_units=40, unit="characters", edit_interval_s=None, look_up=True)

@@ -124,8 +124,9 @@ class Visitor:
 class Service:
     """One running process of the service."""
 
-    def __init__(self, settings: Settings, double: ModelDouble, role: str = "all") -> None:
+    def __init__(self, settings: Settings, double: ModelDouble, role: str = "all", port: int = 0) -> None:
         self.settings = settings
+        self.port = port
         self.double = double
         self.app = build(settings, role=role)
         self._runner = runner_of(self.app)
@@ -140,7 +141,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         async with ClientSession(timeout=ClientTimeout(total=20)) as self._http:

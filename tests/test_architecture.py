@@ -43,7 +43,6 @@ LATE_IMPORTS = {  # modules loaded by name, each for one reason
 }
 COVERED_ELSEWHERE = {  # module -> the test file that covers it
     "server/api/web_shapes.py": "tests/server/api/test_web.py",
-    "config/section.py": "tests/config/test_settings.py",
     "server/api/channels.py": "tests/server/api/test_webhooks.py",
     "server/auth/gate.py": "tests/server/test_routes.py",
     "server/commands/checks/__init__.py": "tests/server/test_doctor.py",

@@ -14,11 +14,12 @@ import yaml
 from config.keys import LEAVES, concrete
 from config.load import OTHER_VARIABLES
 from server import cli
+from server.api.webhooks import PATHS
 from server.conversation import EVENT_KINDS
 from server.telemetry import Metrics
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/channels/*.md")])
 
 
 def text(name: str) -> str:
@@ -73,6 +74,19 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_every_event_kind_is_documented_as_the_code_says() -> None:
     table = text("docs/events.md").split("## What a customer")[0]
     assert dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", table, re.MULTILINE)) == EVENT_KINDS
+
+
+@pytest.mark.parametrize("package", ["config", "channels", "models", "server"])
+def test_the_architecture_page_names_every_module(package: str) -> None:
+    table = text("docs/architecture.md").split("## Modules")[1]
+    modules = [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
+    folders = [f"{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py")]
+    assert [name for name in modules + folders if not re.search(rf"[`/]{re.escape(name)}", table)] == []
+
+
+def test_every_address_that_a_platform_calls_is_documented() -> None:
+    page = text("docs/channels/README.md")
+    assert [path for path in PATHS if f"`{path}`" not in page] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from channels.base import Limited, Outgoing, Refused, Unauthorized, Unknown
+from channels.base import Limited, Outgoing, Refused, Unauthorized
 from channels.slack.api import Api
 from channels.slack.missed import edited_since
 from channels.slack.route import provider_id, seconds
@@ -49,18 +49,16 @@ class History:
         return str(self._me.get("user_id") or "")
 
     async def find_part(self, out: Outgoing) -> str:
-        """The provider id of a part that Slack has, "" when it has none; raises Unknown when Slack does not show."""
+        """The provider id of a part that Slack has, "" when it has none.
+
+        Raises SendErrors; Refused (a missing scope, a platform without history) means that there is no telling.
+        """
         if out.tried_at is None:
             return ""
         channel = out.route.get("channel", "")
-        try:
-            async for message in self._since(channel, out.route.get("thread_ts", ""), out.tried_at - LOOK_BACK_S):
-                if _is_part(message, out) and provider_id(channel, message["ts"]) not in out.known:
-                    return provider_id(channel, message["ts"])
-        except Unauthorized:
-            raise
-        except Refused as error:  # a missing scope, or a platform that has no history: no telling
-            raise Unknown("no_look_up", error.code) from None
+        async for message in self._since(channel, out.route.get("thread_ts", ""), out.tried_at - LOOK_BACK_S):
+            if _is_part(message, out) and provider_id(channel, message["ts"]) not in out.known:
+                return provider_id(channel, message["ts"])
         return ""
 
     async def find_draft(self, route: Mapping[str, str], tried_at: float) -> str:

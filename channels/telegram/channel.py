@@ -42,8 +42,10 @@ from config.accounts import TelegramAccount
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 - a header's name
 ACCOUNT_PACE = Pace(30.0, 30)
-CHAT_PACE = Pace(1.0, 3)  # groups take 20 a minute: there Telegram's 429 paces
+CHAT_PACE = Pace(1.0, 3)
+GROUP_PACE = Pace(0.28, 3)  # not more than 20 in any minute
 EDIT_INTERVAL_S = 1.0
+TYPING_S = 4.5  # the sign lasts five seconds
 
 log = structlog.get_logger()
 
@@ -61,7 +63,9 @@ class TelegramChannel:
         self._api = Api(settings.token.get_secret_value(), settings.api_base, services.send_timeout_s)
         self._sending = Sending(self._api, services.file)
         self._drafts = Drafts(self._sending, self.limits.draft)
-        self._setup = Setup(self._api, account, settings, services.public_url, self._learn)
+        self._setup = Setup(
+            self._api, account, settings, services.public_url, self._learn, look_only=services.look_only
+        )
         self._polling = Polling(self._api, account, self._read, services.load, services.save)
         self._http: ClientSession | None = None
 
@@ -196,7 +200,9 @@ def _limits(settings: TelegramAccount) -> Limits:
         draft=draft,  # type: ignore[arg-type]
         account_pace=ACCOUNT_PACE,
         chat_pace=CHAT_PACE,
+        group_pace=GROUP_PACE,
         media_bytes=FILE_BYTES,
+        typing_s=TYPING_S,
     )
 
 

@@ -38,7 +38,7 @@ class Drafts:
         """Show the beginning of an answer; the draft's id names chat and number."""
         place = route_place(route)
         if self._kind == "message":
-            number = await self._sending.message(place, opening(text))
+            number = await self._sending.message(place, opening(text, unfinished=True))
             if not number:
                 raise Unknown("200", "the answer names no message")
             return place.key(number)
@@ -50,9 +50,8 @@ class Drafts:
         """Show the text so far; a preview lives 30 s after each update."""
         place = route_place(route)
         if self._kind == "message":
-            if self._due(place, provider_id) and not await self._sending.edit(
-                place, message_id(provider_id), opening(text)
-            ):
+            shown = opening(text, unfinished=True)
+            if self._due(place, provider_id) and not await self._sending.edit(place, message_id(provider_id), shown):
                 raise Refused("400", "the draft's message is gone")
             return
         if self._kind != "preview" or not place.private or place.business:

@@ -30,10 +30,15 @@ def payloads_of(message: Outbound) -> list[Payload]:
     return [*found, *files]
 
 
-def opening(text: str) -> Payload:
-    """The payload that shows the beginning of an answer: what its first message can hold."""
-    part = next(iter(parts(text, (), "telegram", TEXT_UNITS, telegram_units)), None)
-    return {"html": part.text if part else WAITING, "text": part.plain if part else WAITING, "first": True}
+def opening(text: str, *, unfinished: bool = False) -> Payload:
+    """The payload that shows the beginning of an answer: what its first message can hold.
+
+    ``unfinished`` ends it with a sign that more comes, for a message that may be left standing as it is.
+    """
+    more = f" {WAITING}" if unfinished else ""
+    part = next(iter(parts(text, (), "telegram", TEXT_UNITS - len(more), telegram_units)), None)
+    html, plain = (part.text + more, part.plain + more) if part else (WAITING, WAITING)
+    return {"html": html, "text": plain, "first": True}
 
 
 def keyboard_of(message: Outbound) -> Keyboard:

@@ -37,7 +37,8 @@ class Place:
     def route(self) -> dict[str, str]:
         """What is kept with the conversation, so that it can be answered."""
         found = {"chat": self.chat, "thread": self.thread, "business": self.business, "message": self.message}
-        return {name: value for name, value in found.items() if value}
+        group = "" if self.private else "1"
+        return {name: value for name, value in {**found, "group": group}.items() if value}
 
     def key(self, message_id: object) -> str:
         """The identity of a message; a business account numbers its chats apart from the bot's own."""

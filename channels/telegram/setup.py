@@ -33,12 +33,15 @@ class Setup:
         settings: TelegramAccount,
         public_url: str,
         learn: Callable[[Me], None],
+        *,
+        look_only: bool = False,
     ) -> None:
         self._api = api
         self._account = account
         self._settings = settings
         self._public_url = public_url.rstrip("/")
         self._learn = learn
+        self._look_only = look_only
 
     @property
     def webhook_url(self) -> str:
@@ -51,6 +54,8 @@ class Setup:
 
     async def run(self) -> None:
         """Settle both; failures are only logged."""
+        if self._look_only:
+            return
         await self._until_done("who_am_i", self._ask)
         if self.webhook_url:
             if (urlsplit(self._public_url).port or 443) not in PORTS:
@@ -84,6 +89,8 @@ class Setup:
                 return Health(ok=False, detail="a webhook is set, so polling gets nothing; remove it by deleteWebhook")
             return Health(ok=True, detail="the bot answers and is polled")
         if not hook.get("url"):
+            if self.webhook_url and self._look_only:
+                return Health(ok=True, detail="the bot answers; its webhook is set when the service starts")
             repair = "set http.public_url to an https address, or set it yourself by setWebhook"
             return Health(ok=False, detail=f"no webhook is set; {repair}")
         if self.webhook_url and hook["url"] != self.webhook_url:

@@ -156,7 +156,7 @@ def _stop(inbound: Inbound, _command: Command) -> Sequence[Fact]:
 
 def _human(inbound: Inbound, command: Command) -> Sequence[Fact]:
     words = command.rest or phrase(PERSON, inbound.profile.get("locale", ""))
-    return (replace(inbound, text=words),)
+    return (replace(inbound, text=words, wants_person=True),)
 
 
 def _inbound(message: Message, reading: Reading, text: str) -> Inbound:

@@ -102,7 +102,8 @@ def _pressed(message: Object, account: str, address: str, route: Mapping[str, st
 def _reacted(message: Object, account: str, address: str, _: Mapping[str, str], __: float) -> Iterator[Fact]:
     reaction = _object(message, "reaction")
     if provider_id := _text(reaction, "message_id"):
-        yield Reacted(NAME, account, address, address, provider_id, mood(_text(reaction, "emoji")))
+        value = mood(_text(reaction, "emoji"))
+        yield Reacted(NAME, account, address, address, provider_id, value, _text(message, "id"))
 
 
 def _edited(message: Object, account: str, address: str, _: Mapping[str, str], at: float) -> Iterator[Fact]:

@@ -88,7 +88,7 @@ def _message(form: Form, external_id: str, account: str, now_s: float) -> Sequen
         return (Pressed(NAME, account, address, address, payload, external_id, now_s, label, route),)
     replied = form.get("OriginalRepliedMessageSid", "")
     if form.get("MessageType") == "reaction" and replied:
-        return (Reacted(NAME, account, address, address, replied, mood(body)),)
+        return (Reacted(NAME, account, address, address, replied, mood(body), external_id),)
     attachments = _attachments(form)
     text = body or form.get("ButtonText", "")
     if not text.strip() and not attachments:

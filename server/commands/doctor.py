@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 
 from config.load import ConfigError, load
-from config.settings import Settings
+from config.settings import Log, Settings
 from server.commands import shared
 from server.commands.checks import Finding, Level, fail, ok
+from server.commands.checks.channels import check_accounts, check_addresses
 from server.commands.checks.exposure import check_exposure, check_secret_files
 from server.commands.checks.install import check_packages, check_vllm, check_weights, newest_file_s, pins
 from server.commands.checks.machine import check_clock, check_data_dir, check_memory, check_python
@@ -24,6 +25,7 @@ from server.commands.checks.network import check_model, check_port, check_switch
 from server.commands.checks.store import check_store
 from server.commands.failure import FAILED
 from server.install import ROOT
+from server.telemetry import setup_logging
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -36,6 +38,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of name, value, level, repair.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Find what is wrong with this installation and name the repair; status 1 when something must be repaired."""
+    setup_logging(Log(level="error"))  # what channels log is in the findings; standard output is for those alone
     findings = shared.run(examine(os.environ))
     if as_json:
         shared.say(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -72,6 +75,8 @@ async def _examine(settings: Settings) -> list[Finding]:
         await check_model(settings),
         await check_port(settings),
         *check_exposure(settings),
+        *check_addresses(settings),
+        *await check_accounts(settings),
         check_switches(settings),
     ]
 

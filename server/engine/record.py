@@ -14,6 +14,8 @@ from server.lanes import Lease
 from server.store.contract import Fenced, Tx
 from server.timeline import Timeline, lock, turn_id
 
+_HELD = frozenset({Status.CLAIMED, Status.CLOSED})  # by staff: the bot says nothing
+
 
 class OwnerChanged(Fenced):
     """Staff claimed (or closed) the conversation while the bot was writing; the answer must not be stored."""
@@ -67,7 +69,7 @@ async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
     """Open the draft of the next attempt; drafts of earlier ones end as replaced. Raises Fenced."""
     timeline = await lock(tx, lease.key)
     await lanes.beat(tx, lease, lease_s)
-    if timeline.state.status in {Status.CLAIMED, Status.CLOSED}:
+    if timeline.state.status in _HELD:
         raise OwnerChanged(f"staff have {timeline.state.status} the conversation")
     row = await tx.row("conversations.last_attempt", conversation_id=timeline.id, first_seq=lease.first_seq)
     attempt = 1 + (row["attempt"] if row else 0)
@@ -183,7 +185,7 @@ async def notice(tx: Tx, lease: Lease, text: str, delay_s: float, *, error: bool
     timeline = await lock(tx, lease.key)
     await lanes.nack(tx, lease, delay_s, error=error)
     await timeline.end_drafts("withdrawn")
-    fresh = timeline.notice_seq < lease.first_seq and timeline.state.status is not Status.CLAIMED
+    fresh = timeline.notice_seq < lease.first_seq and timeline.state.status not in _HELD
     if fresh:
         turn = turn_id(timeline.id, lease.first_seq)
         await timeline.say("notice", text, turn_id=turn, extra={"offer": "person"})
@@ -198,7 +200,7 @@ async def tell_busy(tx: Tx, conversation_id: str, first_seq: int, text: str) -> 
     """Tell a customer once per turn that their message waits; no handoff. Returns whether it was new."""
     timeline = await lock(tx, conversation_id)
     answered = timeline.covered >= first_seq
-    held = timeline.state.status in {Status.CLAIMED, Status.CLOSED}
+    held = timeline.state.status in _HELD
     if answered or held or max(timeline.busy_seq, timeline.notice_seq) >= first_seq:
         return False
     timeline.busy_seq = first_seq
@@ -214,7 +216,7 @@ async def park(tx: Tx, lease: Lease, reason: str, text: str) -> None:
         raise Fenced(f"turns cover up to {timeline.covered}, the parked one is {lease.first_seq}")
     await lanes.park(tx, lease, reason, lease.first_seq)
     ending = Ending(Outcome.HANDED_OVER, lease.first_seq, reason=f"parked: {reason}")
-    if timeline.notice_seq < lease.first_seq and timeline.state.status is not Status.CLAIMED:
+    if timeline.notice_seq < lease.first_seq and timeline.state.status not in _HELD:
         await timeline.say("notice", text, turn_id=turn_id(timeline.id, lease.first_seq))
     await timeline.end_drafts("withdrawn")
     await timeline.change(PersonAsked(Reason.REPEATED_FAILURE, tx.now_s))

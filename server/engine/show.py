@@ -21,7 +21,7 @@ from server.engine.record import Begun
 from server.handoff import Handoff
 from server.lanes import Lease
 from server.outbox import drafts
-from server.store.contract import Store, StoreError, Tx
+from server.store.contract import Store, StoreError, StoreUnavailable, Tx
 from server.store.text import dump
 from server.telemetry import Metrics
 from server.timeline import lock
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 STOPPED = "stopped_by_user"  # code of a refusal that means: the customer pressed the platform's own stop
 LOOK_UP_AFTER_S = 1.0  # what was opened before a connection broke can be found by then
+OUTAGE_S = 120.0  # the longest outage of the database during which a draft's id is kept in memory
+AGAIN_S = 0.2  # between attempts to store it
 CLOSE_S = 0.5  # the longest that the end of an answer waits for a call that is still on its way
 
 
@@ -216,7 +218,10 @@ class PlatformShow(Show):
         return await self._store.write(unit, order=self._lease.key, independent=True)
 
     async def _settle(self, provider_id: str) -> None:
-        """Note what became of the opening: the platform's id, empty when surely nothing is shown."""
+        """Note what became of the opening: the platform's id, empty when surely nothing is shown.
+
+        Nobody else may ever learn the id, so an outage of the database is waited for.
+        """
 
         async def unit(tx: Tx) -> None:
             await lock(tx, self._lease.key)  # a new attempt may be taking the draft over right now
@@ -229,4 +234,13 @@ class PlatformShow(Show):
                 provider_id=provider_id or None,
             )
 
-        await self._store.write(unit, order=self._lease.key, independent=True)
+        until = self._clock() + OUTAGE_S
+        while True:
+            try:
+                await self._store.write(unit, order=self._lease.key, independent=True)
+            except StoreUnavailable:
+                if self._clock() >= until:
+                    raise
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return

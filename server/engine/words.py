@@ -101,3 +101,12 @@ _TEXTS: dict[str, dict[Notice, str]] = {
 def say(notice: Notice, language: str) -> str:
     """The text of a notice; a language without a catalogue gets English."""
     return _TEXTS.get(language.partition("-")[0].lower(), _TEXTS[FALLBACK])[notice]
+
+
+_WISHES = frozenset(texts[Notice.TALK_TO_PERSON].casefold() for texts in _TEXTS.values())
+_LONGEST_WISH = 2 * max(map(len, _WISHES))
+
+
+def asks_for_person(text: str) -> bool:
+    """Whether somebody typed what the button says, in any language: some platforms show it as words only."""
+    return len(text) <= _LONGEST_WISH and text.strip(" \n\t•.!").casefold() in _WISHES

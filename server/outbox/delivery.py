@@ -19,16 +19,16 @@ from typing import TypeVar
 
 import structlog
 
-from channels.base import Channel, Failed, Limits, Outgoing, Refused, SendError, Sent, Unauthorized
+from channels.base import Channel, Failed, Limits, Outgoing, Refused, SendError, Sent, Unauthorized, Unknown
 from config.settings import Settings
 from server import lanes
 from server.crashpoint import reach
 from server.lanes import Lease
 from server.outbox import drafts, pace
-from server.outbox.failures import Failures
+from server.outbox.failures import AWAY_S, SETTLE_S, Failures
 from server.outbox.job import Feedback, Job, Person, known, outbound, pending, read
 from server.outbox.pace import Bucket
-from server.outbox.records import Plan, Records, payload_of
+from server.outbox.records import Plan, Records, Silent, never, payload_of
 from server.outbox.rows import OPEN
 from server.store.contract import Fenced, Row, Store, Tx, Unit
 from server.telemetry import Metrics
@@ -38,7 +38,6 @@ log = structlog.get_logger()
 Channels = Callable[[str, str], Channel | None]  # (channel, account): None while it is not configured or not running
 T = TypeVar("T")
 
-AWAY_S = 5.0  # between looks at an account that is not there
 UNSETTLED_S = 0.3  # while a worker is about to tell where its draft is
 ENDINGS = frozenset({"sent", "delivered", "read", "uncertain", "failed", "parked", "cancelled", "expired"})
 
@@ -58,8 +57,9 @@ class Delivery:
 
     ``channels`` finds a running channel by name and account. ``feedback`` gives the payloads of thumbs below an answer
     of the bot by (channel, account, message id), None where the account asks for none; ``person`` the payload of the
-    button below a notice that offers a person by (channel, account, conversation id), "" for none. ``chance`` returns
-    a number in [0, 1) and spreads repeats; ``clock`` gives seconds that never go back, ``wall`` epoch seconds.
+    button below a notice that offers a person by (channel, account, conversation id), "" for none. ``silent``
+    tells whether the bot is switched off for an account: then nothing of its is sent. ``chance`` returns a number in
+    [0, 1) and spreads repeats; ``clock`` gives seconds that never go back, ``wall`` epoch seconds.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Delivery:
         *,
         feedback: Feedback = no_feedback,
         person: Person = no_person,
+        silent: Silent = never,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -85,13 +86,19 @@ class Delivery:
         self._chance = chance
         self._clock = clock
         self._wall = wall
-        self._records = Records(settings.outbox)
+        self._records = Records(settings.outbox, silent)
         self._failures = Failures(store, self._records, metrics, settings, chance=chance, clock=clock)
 
     def limits(self, channel: str, account: str) -> Limits | None:
         """What an account's platform can carry, None while the account is not there."""
         found = self._channels(channel, account)
         return found.limits if found is not None else None
+
+    def away_s(self, channel: str, account: str) -> float:
+        """For how many seconds an account need not be tried, 0 when it may be: nobody opened it, or its breaker did."""
+        if self._channels(channel, account) is None:
+            return AWAY_S
+        return self._failures.breaker(channel, account).remaining_s * (1.0 + self._chance())
 
     async def deliver(self, lease: Lease) -> None:
         """Bring the head of a leased lane as far as it goes now; the lane is acknowledged or given back in here.
@@ -191,6 +198,14 @@ class Delivery:
 
         None: the lane was dealt with, because the part is there, or because it is too early to tell.
         """
+        early_s = self._left_s(part, SETTLE_S) if part["state"] == "sending" else 0.0
+        if early_s > 0:  # its sender is gone, but its call may still be on its way
+            await self._hold(job, lease, early_s)
+            return None
+        return await self._told(lease, job, channel, part)
+
+    async def _told(self, lease: Lease, job: Job, channel: Channel, part: Row) -> str | None:
+        """Ask the platform, or wait for a status where it cannot be asked; answers as :meth:`_settle`."""
         if channel.limits.look_up:
             others = await known(self._store, job, part)
             out = Outgoing(part["id"], job.route, payload_of(part), part["tried_at"], known=others)
@@ -208,11 +223,22 @@ class Delivery:
                 self._ended(job, await self._failures.unsettled(lease, job, channel, part, found))
                 return None
             log.warning("send_not_looked_up", conversation=lease.key, part=part["id"], code=found.code)
-        wait_s = part["updated_at"] + channel.limits.proof_s - self._wall()
-        if wait_s > 0:
-            await self._hold(job, lease, wait_s)
-            return None
-        return ""
+        wait_s = self._left_s(part, channel.limits.proof_s)
+        if wait_s <= 0 and not part["repeats"]:
+            return ""
+        await (self._hold(job, lease, wait_s) if wait_s > 0 else self._cut_off(lease, job, part))
+        return None
+
+    def _left_s(self, part: Row, wait_s: float) -> float:
+        """What is left of a wait since a part's last change; nothing where a clock was set back meanwhile."""
+        age_s = self._wall() - part["updated_at"]
+        return wait_s - age_s if age_s > -wait_s else 0.0
+
+    async def _cut_off(self, lease: Lease, job: Job, part: Row) -> None:
+        """A sender died while it repeated the part, so nobody knows of two calls: that is left to staff."""
+        error = Unknown("cut_off", "the process ended while it repeated the part")
+        how = await self._write(job, lambda tx: self._records.doubt(tx, lease, job, part, error, 0.0, counted=False))
+        self._ended(job, how)
 
     async def _sent(self, lease: Lease, job: Job, part: Row, sent: Sent) -> bool:
         """Record an arrival; returns whether more parts are to come."""

@@ -30,7 +30,7 @@ async def locate(store: Store, channel: Channel, draft: Row, *, now_s: float, ti
     """
     if draft["shown"] == "open":
         return str(draft["provider_id"])
-    young = now_s - draft["tried_at"] < timeout_s + GRACE_S
+    young = abs(now_s - draft["tried_at"]) < timeout_s + GRACE_S  # a clock may have been set back
     if young and not await store.dead_holders([draft["holder"]]):
         raise DraftUnsettled
     name = draft_id(draft["conversation_id"], draft["first_seq"])
@@ -47,6 +47,17 @@ async def locate(store: Store, channel: Channel, draft: Row, *, now_s: float, ti
 async def done(tx: Tx, draft: Row) -> None:
     """Note that what an attempt showed became the answer or was taken away."""
     await tx.run("outbox.draft_done", **_key(draft))
+
+
+async def given_up(tx: Tx, row: Row) -> None:
+    """Note that nobody will come back to what is shown of a row: whether it became the answer stays unknown."""
+    if row["draft_seq"] is None:
+        return
+    shown = await tx.row(
+        "outbox.draft_ended", conversation_id=row["conversation_id"], first_seq=row["draft_seq"], state="final"
+    )
+    if shown is not None:
+        await done(tx, shown)
 
 
 async def unusable(tx: Tx, draft: Row) -> None:

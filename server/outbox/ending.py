@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.conversation import Closed, PersonAsked, Reason, Status
-from server.outbox import rows
+from server.outbox import drafts, rows
 from server.outbox.rows import ARRIVED
 from server.store.contract import Row, Tx
 from server.timeline import Timeline
@@ -88,6 +88,7 @@ async def _drop_draft(tx: Tx, timeline: Timeline, row: Row) -> None:
         return
     first = next(iter(await tx.rows("outbox.parts", outbox_id=row["id"])), None)
     if first is not None and first["state"] not in {"queued", "failed"}:
+        await drafts.given_up(tx, row)
         return
     key = {"conversation_id": timeline.id, "first_seq": row["draft_seq"]}
     if await tx.row("outbox.draft_ended", **key, state="final") is not None:

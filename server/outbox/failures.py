@@ -38,6 +38,7 @@ T = TypeVar("T")
 PATIENCE = 1.5  # of the time-out that channels keep themselves: beyond it the call is cut off here
 AWAY_S = 5.0  # between looks at an account that is not there
 SETTLE_S = 1.0  # the least time given to a call of unknown outcome before it is looked up
+UNREACHED = "no_connection"  # code of a call that never reached the platform: no message is to blame for that
 DOUBLINGS = 16  # of the backoff, more would overflow
 RESULTS: tuple[tuple[type[SendError], str], ...] = (  # for metrics and logs; the first match counts
     (WindowClosed, "window_closed"),
@@ -123,9 +124,7 @@ class Failures:
         """Record that the platform had the part and gave it up: whatever the reason, that message is not sent again."""
         self._note(lease, channel, error)
         marked = Marked(part, job.route, 0)
-        return await self._store.write(
-            lambda tx: self._records.refused(tx, lease, job, marked, error), order=lease.key
-        )
+        return await self._store.write(lambda tx: self._records.refused(tx, lease, job, marked, error), order=lease.key)
 
     async def unsettled(self, lease: Lease, job: Job, channel: Channel, part: Row, error: SendError) -> str:
         """Record that a look-up told nothing: the part stays uncertain until it does."""
@@ -187,7 +186,8 @@ class Failures:
             "send_failed", conversation=lease.key, channel=channel.name, account=channel.account,
             result=result_of(error), code=error.code, errors=lease.head.errors,
         )  # fmt: skip
-        return not isinstance(error, Limited | Unauthorized) and not breaker.outage
+        blameless = isinstance(error, Limited | Unauthorized) or error.code == UNREACHED
+        return not blameless and not breaker.outage
 
     def _pause_s(self, lease: Lease, error: SendError) -> float:
         """Seconds until the next try: the platform's own, or anything up to a doubling limit (full jitter)."""

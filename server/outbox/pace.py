@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from channels.base import Pace
+from channels.base import Limits, Pace
 from server.store.contract import Row, Tx
 
 ACCOUNT = "*"  # the chat of an account's own bucket
@@ -39,18 +39,27 @@ def chat_of(route: Mapping[str, str], address: str) -> str:
     return route.get("chat") or route.get("channel") or address
 
 
+def pace_of(limits: Limits, route: Mapping[str, str]) -> Pace | None:
+    """How fast one chat may be written to: where several people read, some platforms allow less."""
+    return limits.group_pace if limits.group_pace is not None and route.get("group") else limits.chat_pace
+
+
 async def debit(tx: Tx, bucket: Bucket, pace: Pace | None, count: int = 1) -> tuple[int, float]:
     """Take up to ``count`` tokens; returns how many there were and in how many seconds the next one comes.
 
-    None of them while the platform said "later"; then the wait lasts until that time.
+    None of them while the platform said "later"; then the wait lasts until that time. A chat may belong to several
+    conversations (threads of one Slack channel): whoever finds its bucket in use waits a moment without holding
+    anything, because locks on buckets and conversations would cross.
     """
-    row = await tx.row("outbox.pace", **bucket.key)
+    query = "outbox.pace" if bucket.chat == ACCOUNT else "outbox.chat_pace"
+    row = await tx.row(query, **bucket.key)
     if row is None:
         if pace is None:
             return count, 0.0
         await tx.run("outbox.make_pace", **bucket.key, level=pace.burst)
-        row = await tx.row("outbox.pace", **bucket.key)
-        assert row is not None
+        row = await tx.row(query, **bucket.key)
+    if row is None:
+        return 0, SHORTEST_S
     limit = pace or FREE
     level, blocked_s = _now(row, limit)
     if blocked_s > 0:

@@ -7,7 +7,7 @@ after. Whoever finds a mark without a record cannot know the outcome and must lo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from server import lanes
 from server.crashpoint import reach
 from server.ids import new_id
 from server.lanes import Lease
-from server.outbox import drafts, pace
+from server.outbox import drafts, pace, rows
 from server.outbox.ending import close_conversation, close_window, finish, progress, summary
 from server.outbox.job import Job, gave_up, pending
 from server.outbox.pace import Bucket, chat_of
@@ -44,11 +44,23 @@ class Plan:
     payloads: Sequence[Mapping[str, Any]] = ()
 
 
-class Records:
-    """The units of one sender; each is written with the conversation's id as its order."""
+Silent = Callable[[str, str], bool]  # (channel, account): whether the bot must not write there
 
-    def __init__(self, outbox: Outbox) -> None:
+
+def never(_channel: str, _account: str) -> bool:
+    """The answer where nobody can switch the bot off."""
+    return False
+
+
+class Records:
+    """The units of one sender; each is written with the conversation's id as its order.
+
+    ``silent`` is asked before each mark: what the bot said before it was switched off is not sent after it.
+    """
+
+    def __init__(self, outbox: Outbox, silent: Silent = never) -> None:
         self._outbox = outbox
+        self._silent = silent
 
     async def mark(self, tx: Tx, lease: Lease, job: Job, plan: Plan, *, absent: str = "") -> Marked | str:
         """Mark the next part sending; else the lane was dealt with, and the answer says why.
@@ -63,7 +75,7 @@ class Records:
         part = pending(parts)
         if part is None:
             return await self._complete(tx, timeline, lease, row, parts)
-        granted, wait_s = await pace.debit(tx, _chat(timeline), plan.limits.chat_pace)
+        granted, wait_s = await pace.debit(tx, _chat(timeline), pace.pace_of(plan.limits, timeline.route))
         if not granted:
             await lanes.nack(tx, lease, wait_s, error=False)
             return "paced"
@@ -155,9 +167,13 @@ class Records:
         return "failed"
 
     async def plainly(self, tx: Tx, lease: Lease, job: Job, marked: Marked, error: SendError) -> str:
-        """Record that a draft cannot become the answer: the next try sends it as a message of its own."""
+        """Record that a draft cannot become the answer: that goes out as a message of its own, then the draft goes."""
         if job.draft is not None:
-            await drafts.unusable(tx, job.draft)
+            timeline, row = await self._open(tx, lease, job)
+            await tx.run("outbox.without_draft", id=job.id)
+            await rows.put(
+                tx, timeline, message_id=row["message_id"], author="bot", kind="withdraw", draft_seq=row["draft_seq"]
+            )
         return await self.back(tx, lease, job, marked, error, 0.0, counted=True)
 
     async def end(self, tx: Tx, lease: Lease, job: Job, state: str, reason: str, *, ask: bool) -> str:
@@ -224,8 +240,9 @@ class Records:
             return None
         if row["owner_epoch"] != timeline.state.owner_epoch:
             return "cancelled", "claimed", False
-        if timeline.opted_out_at is not None:
-            return "cancelled", "opted_out", False
+        unwanted = timeline.opted_out_at is not None
+        if unwanted or self._silent(timeline.channel, timeline.account):
+            return "cancelled", "opted_out" if unwanted else "bot_off", not unwanted
         return ("expired", "expired", True) if late else None
 
     async def _parts(self, tx: Tx, job: Job, payloads: Sequence[Mapping[str, Any]]) -> Sequence[Row]:
@@ -254,6 +271,8 @@ class Records:
         if row["state"] not in OPEN:
             return str(row["state"])
         state = summary([part["state"] for part in parts])
+        if state not in ARRIVED:
+            await drafts.given_up(tx, row)
         if await progress(tx, timeline, row, state, None if state in ARRIVED else "unknown"):
             await timeline.save(touch=False)
         return state

@@ -17,12 +17,15 @@ from server import lanes
 from server.lanes import Lease
 from server.outbox import pace
 from server.outbox.delivery import Delivery
+from server.outbox.failures import AWAY_S
 from server.outbox.pace import Bucket
 from server.store.contract import Fenced, Store, StoreError, Tx
 
 log = structlog.get_logger()
 
 POLL_S = 1.0  # notifications only accelerate: this alone keeps every lane moving
+LONGEST_S = 60.0  # between looks at a lane whose account has been away for long
+TELL_S = 60.0  # between log lines about one account
 AWAY_PAUSE_S = 1.0  # between attempts while the database is away
 
 
@@ -42,6 +45,7 @@ class Sender:
         self._running: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._told: dict[tuple[str, str], float] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -73,30 +77,63 @@ class Sender:
         if free <= 0 or self._stopping:
             return
         # takes run last in their group: they lock lanes without their conversations, and buckets that all share
-        for lease in await self._store.write(partial(self._lease, limit=free), order="~"):
+        leases, deferred = await self._store.write(partial(self._lease, limit=free), order="~")
+        if deferred:  # lanes of accounts that must wait took places of others: look again at once
+            self._wake.set()
+        for lease in leases:
             held = self._running.get(lease.key)
             task = asyncio.create_task(self._run(lease, held[1] if held else None), name=f"send {lease.key}")
             self._running[lease.key] = (lease, task)
 
-    async def _lease(self, tx: Tx, limit: int) -> list[Lease]:
+    async def _lease(self, tx: Tx, limit: int) -> tuple[list[Lease], int]:
+        """What may be worked on now, and how many lanes were given back because their account must wait."""
         leases = await lanes.take(tx, "out", limit, self._outbox.lease_s, self._store.worker_id, tenant=self._tenant)
         places = {lease.key: _place(lease) for lease in leases}
         granted: list[Lease] = []
         for place, count in sorted(Counter(places.values()).items()):
             mine = [lease for lease in leases if places[lease.key] == place]
             granted += await self._admit(tx, place, mine, count)
-        return granted
+        return granted, len(leases) - len(granted)
 
     async def _admit(self, tx: Tx, place: tuple[str, str], mine: Sequence[Lease], count: int) -> Sequence[Lease]:
         """Those of an account's lanes that its pace lets through now; the others are given back for their time."""
         limits = self._delivery.limits(*place)
-        if limits is None:
-            return mine
+        away_s = await self._away_s(tx, place)
+        if limits is None or away_s > 0:
+            self._tell(place)
+            return await self._put_off(tx, mine, away_s or AWAY_S)
         tokens, wait_s = await pace.debit(tx, Bucket(self._tenant, *place), limits.account_pace, count)
         step_s = 1.0 / limits.account_pace.per_s if limits.account_pace else 0.0
         for number, lease in enumerate(mine[tokens:]):
             await lanes.nack(tx, lease, wait_s + number * step_s, error=False)
         return mine[:tokens]
+
+    async def _away_s(self, tx: Tx, place: tuple[str, str]) -> float:
+        """For how long an account is of no use, 0 when it may be."""
+        away_s = self._delivery.away_s(*place)
+        state = await tx.row("channels.state", tenant=self._tenant, channel=place[0], account=place[1])
+        return max(away_s, AWAY_S) if state is not None and state["state"] == "revoked" else away_s
+
+    def _tell(self, place: tuple[str, str]) -> None:
+        """Say in the log, now and then, that messages wait for an account."""
+        now = time.monotonic()
+        if now - self._told.get(place, -TELL_S) >= TELL_S:
+            self._told[place] = now
+            log.warning("sends_wait", channel=place[0], account=place[1], reason="the account cannot be used now")
+
+    async def _put_off(self, tx: Tx, mine: Sequence[Lease], away_s: float) -> Sequence[Lease]:
+        """Give lanes back unread, for longer the longer they wait: thousands of them must not hold up other accounts.
+
+        Those whose message may have run out of time are looked at.
+        """
+        looked_at = []
+        for lease in mine:
+            waited_s = tx.now_s - lease.head.created_at
+            if waited_s > self._outbox.expiry_s:
+                looked_at.append(lease)
+            else:
+                await lanes.nack(tx, lease, max(away_s, min(LONGEST_S, waited_s / 10)), error=False)
+        return looked_at
 
     async def _run(self, lease: Lease, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:  # our own lease ran out while nothing could be committed: its call may still work

@@ -66,10 +66,14 @@ class Statement:
     def bind(self, values: dict[str, Any], lease_s: float | None) -> dict[str, Any]:
         """Clean the texts in place and add the lease clock; raises StoreError when names are missing or unknown."""
         for key, value in values.items():
-            if isinstance(value, str):
-                values[key] = clean(value)
-            elif value is True or value is False:
+            kind = type(value)
+            if kind is str:  # by far the most, and most of them need nothing
+                if not value.isascii() or "\0" in value:
+                    values[key] = clean(value)
+            elif kind is bool:
                 values[key] = int(value)
+            elif isinstance(value, str):
+                values[key] = clean(value)
         if self.leased:
             values[LEASE_NOW] = lease_s
         if values.keys() != self.keys:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 REPLACEMENT = "\ufffd"
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def clean(text: str) -> str:
@@ -24,9 +25,9 @@ def clean(text: str) -> str:
 
 def dump(body: Mapping[str, Any]) -> str:
     """Compact JSON of a body, cleaned inside its strings too, so that what is read back can be stored again."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = _encoded(body)
     if "\\u0000" in text:
-        text = json.dumps(_clean_deep(body), ensure_ascii=False, separators=(",", ":"))
+        text = _encoded(_clean_deep(body))
     return clean(text)
 
 

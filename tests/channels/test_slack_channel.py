@@ -83,7 +83,7 @@ async def test_a_look_up_that_cannot_be_made_says_so() -> None:
     async with rigged() as rig:
         fact = rig.inbound()
         rig.slack.unknown.add("conversations.replies")
-        with pytest.raises(Unknown):
+        with pytest.raises(Refused):
             await rig.channel.find(rig.part(fact.route))
         rig.slack.unknown.clear()
         rig.slack.faults.script("conversations.replies", Fault.LIMITED)

@@ -64,7 +64,7 @@ async def test_a_message_draft_is_edited_and_can_be_taken_away(double: Telegram)
         assert double.visible(PRIVATE) == ["…"]
         await channel.update_draft(shown, ROUTE, "It is")
         await channel.update_draft(shown, ROUTE, "It is")  # not modified is a success
-        assert double.visible(PRIVATE) == ["It is"]
+        assert double.visible(PRIVATE) == ["It is …"], "should it be left standing, it says that it is not whole"
         assert await channel.find_draft("d:1:1", ROUTE, 0.0) == ""
         await channel.withdraw_draft(shown, ROUTE)
         await channel.withdraw_draft(shown, ROUTE)

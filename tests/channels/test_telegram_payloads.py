@@ -78,3 +78,9 @@ def test_bytes_count_not_characters():
 def test_a_message_without_anything_has_no_parts():
     assert payloads_of(Outbound(" \n ", feedback=("u", "d"))) == []
     assert opening("  ")["html"] == "…"
+
+
+def test_an_unfinished_opening_says_so_and_keeps_the_limit():
+    assert opening("It **is**", unfinished=True)["html"] == "It <b>is</b> …"
+    assert opening("It is", unfinished=True)["text"] == "It is …"
+    assert units(opening("word " * 2_000, unfinished=True)["text"]) <= TEXT_UNITS

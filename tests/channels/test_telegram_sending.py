@@ -176,7 +176,7 @@ async def test_a_group_that_moved_says_where(double: Telegram):
     async with opened(double) as channel:
         with pytest.raises(Moves) as caught:
             await channel.send(outgoing(channel, "hello", {"chat": "-4242", "message": "5"}))
-        assert (caught.value.to_address, caught.value.route) == (str(GROUP), {"chat": str(GROUP)})
+        assert (caught.value.to_address, caught.value.route) == (str(GROUP), {"chat": str(GROUP), "group": "1"})
         await channel.send(outgoing(channel, "hello", caught.value.route))
     assert double.visible(GROUP) == ["hello"]
 

@@ -77,8 +77,8 @@ TOLD = {  # payload -> the other facts, as kind and fields
     "blocked": ("Blocked", {"address": "10001", "blocked": True}),
     "unblocked": ("Blocked", {"address": "10001", "blocked": False}),
     "group_removed": ("Blocked", {"address": GROUP, "blocked": True}),
-    "group_migrates_to": ("Moved", {"address": "-4242", "to_address": GROUP, "route": {"chat": GROUP}}),
-    "group_migrates_from": ("Moved", {"address": "-4242", "to_address": GROUP, "route": {"chat": GROUP}}),
+    "group_migrates_to": ("Moved", {"address": "-4242", "to_address": GROUP, "route": {"chat": GROUP, "group": "1"}}),
+    "group_migrates_from": ("Moved", {"address": "-4242", "to_address": GROUP, "route": {"chat": GROUP, "group": "1"}}),
 }
 COMMANDED = {"start", "start_deep_link", "stop"}
 SILENT = UPDATES.keys() - SAID.keys() - CARRIED.keys() - TOLD.keys() - COMMANDED
@@ -164,7 +164,7 @@ def test_routes_carry_what_an_answer_needs():
     (topic,), (business,) = read("topic_mention"), read("business_customer")
     assert isinstance(topic, Inbound)
     assert isinstance(business, Inbound)
-    assert topic.route == {"chat": GROUP, "thread": "12", "message": "49"}
+    assert topic.route == {"chat": GROUP, "thread": "12", "message": "49", "group": "1"}
     assert business.route == {"chat": "10002", "business": "bc77", "message": "80"}
     (pressed,) = read("callback_thumb")
     assert isinstance(pressed, Pressed)

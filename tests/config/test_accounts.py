@@ -100,6 +100,14 @@ def test_names_that_would_break_an_address_are_refused(name: str) -> None:
         Channels.model_validate({"telegram": {name: {}}})
 
 
+def test_metas_version_is_written_as_meta_does() -> None:
+    given = META | {"PROVIDER": "meta"}
+    assert account("whatsapp", given | {"GRAPH_VERSION": "v24.0"}).graph_version == "v24.0"
+    for version in ("23.0", "v23", "latest"):
+        with pytest.raises(ConfigError, match=r"such as v23\.0"):
+            account("whatsapp", given | {"GRAPH_VERSION": version})
+
+
 @pytest.mark.parametrize("value", ["with space", "ä", "x" * 257, "semi;colon"])
 def test_telegrams_secret_is_what_telegram_accepts(value: str) -> None:
     with pytest.raises(ConfigError, match="openssl rand"):

@@ -34,3 +34,8 @@ def test_urls_lose_their_trailing_slash() -> None:
 
 def test_the_default_web_account_is_always_there() -> None:
     assert list(Channels(web={"outlet": WebAccount()}).web) == ["default", "outlet"]
+
+
+def test_a_sender_holds_its_conversation_longer_than_two_calls_take() -> None:
+    with pytest.raises(ValidationError, match=r"outbox.lease_s must be more than twice outbox.send_timeout_s"):
+        Settings.model_validate({"outbox": {"lease_s": 15.0, "send_timeout_s": 10.0}})

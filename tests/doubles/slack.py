@@ -126,16 +126,27 @@ class Slack(Platform):
             self.places[team, channel] = Conversation(channel, **more)
         return self.places[team, channel]
 
-    def now(self) -> str:
-        """A ts nobody had before."""
+    def now(self, at_s: float | None = None) -> str:
+        """A ts nobody had before, of ``at_s`` (epoch seconds) or of this moment."""
+        if at_s is not None:
+            return f"{at_s:.6f}"
         self._last_us = max(int(time.time() * 1e6), self._last_us + 1)
         return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"
 
     # ---- people
 
-    def say(self, channel: str, text: str, *, team: str = "T1", user: str = "UANNA", **more: Any) -> list[Answer]:
-        """A person writes; returns the event payloads Slack makes of it, twins and all."""
-        place, ts = self.place(channel, team), self.now()
+    def say(
+        self,
+        channel: str,
+        text: str,
+        *,
+        team: str = "T1",
+        user: str = "UANNA",
+        at_s: float | None = None,
+        **more: Any,
+    ) -> list[Answer]:
+        """A person writes, now or at ``at_s``; returns the event payloads Slack makes of it, twins and all."""
+        place, ts = self.place(channel, team), self.now(at_s)
         message = {"type": "message", "user": user, "text": text, "ts": ts, "team": team, **more}
         if root := place.messages.get(str(more.get("thread_ts") or "")):
             root |= {"reply_count": root.get("reply_count", 0) + 1, "latest_reply": ts, "thread_ts": root["ts"]}

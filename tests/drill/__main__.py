@@ -77,7 +77,7 @@ async def _judged(stage: Stage, chosen: list[Line], watch: Watch) -> Report:
     if drained_s is None:
         outcome.findings.append(("late", f"work was left {options.drain_s:.0f} s after the last delivery"))
     elif options.database_away_s and answered_s > ANSWERED_IN_S:
-        outcome.findings.append(("late", f"everything was answered only {answered_s:.0f} s after the database was back"))
+        outcome.findings.append(("late", f"everything was answered {answered_s:.0f} s after the database was back"))
     outcome.facts["all answered after, s"] = round(answered_s, 1) if drained_s is not None else "never"
     if options.burst and watch.rss_mib > RSS_MIB:
         outcome.findings.append(("slow", f"the service took {watch.rss_mib:.0f} MiB, more than {RSS_MIB:.0f}"))

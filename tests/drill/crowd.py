@@ -25,6 +25,7 @@ class Said:
     customer: int
     address: str
     token: str
+    text: str
     sent_at: float
     ended_at: float = 0.0
     delivered: Delivered | None = None
@@ -103,7 +104,7 @@ class Crowd:
     async def _say(self, line: Line, customer: int, text: str) -> None:
         found = TOKEN.search(text)
         assert found is not None
-        said = Said(line.name, customer, "", found.group(), time.monotonic())
+        said = Said(line.name, customer, "", found.group(), text, time.monotonic())
         self.said.append(said)
         said.delivered = await line.write(customer, text)
         said.ended_at = time.monotonic()

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.doubles.meta import MetaDouble
 from tests.doubles.platform import META, SLACK, TELEGRAM, TWILIO, Courier, Delivered, Fault, Faults, Patience, Platform
@@ -41,14 +42,15 @@ class Line(ABC):
     account = "default"
     look_up = False
     reads_back = False  # what was missed can be read from the platform
-    after = (Fault.RESET_AFTER, Fault.HANG_AFTER)  # hidden successes that this platform has
+    after: tuple[Fault, ...] = (Fault.RESET_AFTER, Fault.HANG_AFTER)  # hidden successes that this platform has
     patience: Patience
 
     def __init__(self, options: Options, number: int) -> None:
         self.seed = options.seed * 100 + number
         self.base = ""
-        habits = {"duplicate": options.duplicates, "reorder": options.reorder, "seed": self.seed}
-        self.courier = Courier(self._patience(options), **habits)
+        self.courier = Courier(
+            self._patience(options), duplicate=options.duplicates, reorder=options.reorder, seed=self.seed
+        )
         self.faults = Faults({}, self.seed)
         self._rates = self._faults(options)
 
@@ -208,7 +210,7 @@ class MetaLine(Line):
 
 
 class SlackLine(Line):
-    """A workspace: even customers write direct messages, odd ones mention the bot in a channel and go on in a thread."""
+    """A workspace: even customers write direct messages, odd ones mention the bot and go on in a thread."""
 
     name, channel = "slack", "slack"
     look_up = reads_back = True
@@ -258,7 +260,7 @@ class SlackLine(Line):
         spoken = text if customer in self._known else f"<@{self._bot}> {text}"
         return await self._deliver(customer, spoken, {"thread_ts": self._roots[customer]})
 
-    async def _deliver(self, customer: int, text: str, more: Mapping[str, str]) -> Delivered:
+    async def _deliver(self, customer: int, text: str, more: Mapping[str, Any]) -> Delivered:
         """Every event of a message (a mention has two); accepted when any of them was."""
         events = self.double.say(self._place(customer).id, text, team=self.team, user=f"U{customer:06d}", **more)
         self._roots.setdefault(customer, str(events[0]["event"]["ts"]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 CHANNELS = ("whatsapp", "meta", "slack", "telegram")
 CLUSTER = "cluster"  # the store that is a throwaway PostgreSQL server
@@ -38,6 +39,10 @@ class Options:
     ack_p99_ms: float = 0.0
     json: bool = False
 
+    def but(self, **changes: Any) -> Options:
+        """The same with some changed."""
+        return replace(self, **changes)
+
     @property
     def disturbed(self) -> bool:
         """Whether anything is taken away on purpose."""
@@ -47,17 +52,29 @@ class Options:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """The options of a command line; ends the process with status 2 for those that do not fit together."""
     parser = argparse.ArgumentParser(prog="frontdesk drill", description="Faults, kills and outages; then a verdict.")
-    add, share = parser.add_argument, {"type": _share, "metavar": "SHARE"}
+    add = parser.add_argument
     add("--kills", type=int, default=0, help="kill -9 the service this often, at random and at named points")
     add("--messages", type=int, default=200, help="messages that customers write at least")
     add("--rate", type=float, default=10.0, help="messages per second over all customers")
     add("--customers", type=int, default=10, help="customers of each channel")
     add("--channels", type=_channels, default=CHANNELS, help=f"some of {','.join(CHANNELS)}")
-    add("--duplicates", default=0.2, help="share of deliveries that come twice", **share)
-    add("--reorder", default=0.1, help="share of deliveries that are overtaken", **share)
-    add("--hidden", default=0.05, help="share of calls that succeed without our being told", **share)
-    add("--limited", default=0.02, help="share of calls answered by 429", **share)
-    add("--errors", default=0.02, help="share of calls answered by 500 or a reset, without effect", **share)
+    add("--duplicates", type=_share, metavar="SHARE", default=0.2, help="share of deliveries that come twice")
+    add("--reorder", type=_share, metavar="SHARE", default=0.1, help="share of deliveries that are overtaken")
+    add(
+        "--hidden",
+        type=_share,
+        metavar="SHARE",
+        default=0.05,
+        help="share of calls that succeed without our being told",
+    )
+    add("--limited", type=_share, metavar="SHARE", default=0.02, help="share of calls answered by 429")
+    add(
+        "--errors",
+        type=_share,
+        metavar="SHARE",
+        default=0.02,
+        help="share of calls answered by 500 or a reset, without effect",
+    )
     add("--seed", type=int, default=1, help="of everything that is drawn by lot")
     add("--store", default="", help=f"URL of an EMPTY store; default a temporary SQLite file; {CLUSTER} = a PostgreSQL")
     add("--roles", choices=("joined", "split"), default="joined", help="one process, or a gateway and two workers")
@@ -98,7 +115,7 @@ def _problem(options: Options) -> str:
 
 def _share(text: str) -> float:
     value = float(text)
-    if not 0 <= value <= 1:
+    if not 0 <= value <= 1:  # also what is no number
         raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1")
     return value
 

@@ -16,11 +16,12 @@ from tests.faults.tables import Rows, fetch
 QUERIES = {
     "conversations": "select id, channel, account, address, status, covered from conversation",
     "lanes": "select id, kind, key, tail, done, holder from lane where kind in ('in', 'out')",
-    "parked": "select l.kind, l.key, i.seq, i.dead from item i join lane l on l.id = i.lane_id where i.dead is not null",
+    "parked": "select l.kind, l.key, i.seq, i.dead from item i join lane l on l.id = i.lane_id "
+    "where i.dead is not null",
     "messages": "select id, conversation_id, seq, item_seq, role, text, turn_id from message order by seq",
     "turns": "select id, conversation_id, first_seq, last_seq, attempt, outcome, reason, message_id from turn "
     "order by conversation_id, first_seq",
-    "drafts": "select conversation_id, first_seq, attempt, state, shown from draft",
+    "drafts": "select conversation_id, first_seq, attempt, state, shown, provider_id, tried_at from draft",
     "outbox": "select id, conversation_id, message_id, channel, account, kind, state, reason from outbox",
     "parts": "select outbox_id, number, channel, account, state, attempts, repeats, code from part",
 }

@@ -103,17 +103,16 @@ class Report:
 
     def as_json(self) -> str:
         """The same for programs."""
-        options = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self.options).items()}
         body = {
             "clean": self.verdict.clean,
-            "options": options,
+            "options": asdict(self.options),
             "facts": self.facts,
             "acknowledgements": self.acks,
             "figures": dict(self.verdict.figures),
             "findings": {name: self.verdict.counts[name] for name in FINDINGS},
             "faults": self.verdict.faults,
         }
-        return json.dumps(body, indent=2)
+        return json.dumps(body, indent=2, default=str)
 
 
 def facts(said: Sequence[Said], lines: Iterable[Line], watch: Watch) -> dict[str, object]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,7 +103,11 @@ async def outage(stage: Stage) -> Outcome:
     await stage.crowd.finish()
     during = [said for said in stage.crowd.said if down_at <= said.sent_at < up_at]
     given_up = sum(not said.accepted for said in stage.crowd.said)
-    facts = {"down, s": round(up_at - down_at, 1), "written meanwhile": len(during), "platform gave up": given_up}
+    facts: dict[str, object] = {
+        "down, s": round(up_at - down_at, 1),
+        "written meanwhile": len(during),
+        "platform gave up": given_up,
+    }
     return Outcome(facts, over_at=up_at)
 
 
@@ -122,6 +126,7 @@ async def database_away(stage: Stage) -> Outcome:
     try:
         await asyncio.sleep(options.database_away_s)
     finally:
+        returns_at = time.monotonic()
         if options.database_how == "crashed":
             await asyncio.to_thread(stage.cluster.start)
         else:
@@ -131,7 +136,7 @@ async def database_away(stage: Stage) -> Outcome:
     await stage.crowd.written()
     await stage.crowd.finish()
     outcome = Outcome(over_at=back_at, drain_s=None)
-    _refusals(outcome, stage, away_at, back_at)
+    _refusals(outcome, stage, away_at, returns_at)
     return outcome
 
 
@@ -147,11 +152,11 @@ def _signal(processes: list[int], number: int) -> None:
         os.kill(process, number)
 
 
-def _refusals(outcome: Outcome, stage: Stage, away_at: float, back_at: float) -> None:
+def _refusals(outcome: Outcome, stage: Stage, away_at: float, returns_at: float) -> None:
     """Every try while the database was away must be refused by 503, and fast."""
     found: list[tuple[float, int, float]] = []  # seconds into the outage, status, seconds it took
     for said in stage.crowd.said:
-        if said.delivered is None or not away_at + 0.5 <= said.sent_at < back_at - 3.0:
+        if said.delivered is None or not away_at + 0.5 <= said.sent_at < returns_at - 3.0:
             continue
         found.append((said.sent_at - away_at, said.delivered.statuses[0], said.delivered.took_s[0]))
     refused = [took_s for _, status, took_s in found if status == REFUSED]
@@ -182,11 +187,14 @@ async def burst(stage: Stage) -> Outcome:
     stage.say(f"written within {wrote_s:.1f} s, taken on within {accepted_s:.1f} s; the model stays slow")
     await asyncio.sleep(BUSY_S)
     await stage.pace(0.0, 0.0)
-    facts = {"written within, s": round(wrote_s, 1), "deliveries over after, s": round(accepted_s, 1)}
+    facts: dict[str, object] = {
+        "written within, s": round(wrote_s, 1),
+        "deliveries over after, s": round(accepted_s, 1),
+    }
     return Outcome(facts, over_at=time.monotonic())
 
 
-def trial(options: Options) -> Callable[[Stage], object]:
+def trial(options: Options) -> Callable[[Stage], Awaitable[Outcome]]:
     """Which of them the options ask for."""
     if options.kills:
         return kills

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from server.engine.words import Notice, say
@@ -21,6 +22,7 @@ FINDINGS = (
 OUTCOMES = {"answered", "graceful", "handed_over"}
 ARRIVED = {"sent", "delivered", "read"}
 GIVEN_UP = {"failed", "parked", "cancelled", "expired"}
+THUMBS = "👍 👎"
 BUSY = frozenset(" ".join(say(notice, "en").split()) for notice in (Notice.BUSY, Notice.LOADING))
 
 
@@ -163,18 +165,22 @@ def _sort_in(records: Records, talks: Mapping[str, Talk]) -> None:
 
 def _stored(verdict: Verdict, said: Sequence[Said], records: Records) -> None:
     """Everything said is stored once, whether its delivery was accepted or it had to be read back."""
-    count = Counter(
-        token for row in records.messages if row["role"] == "customer" for token in TOKEN.findall(row["text"])
-    )
+    kept: dict[str, list[str]] = defaultdict(list)
+    for row in records.messages:
+        for token in TOKEN.findall(row["text"]) if row["role"] == "customer" else ():
+            kept[token].append(plain(row["text"]))
     for each in said:
-        if count[each.token] > 1:
-            verdict.find("doubled", f"{each.token} of {each.line} is stored {count[each.token]} times")
-        if not count[each.token] and each.accepted:
+        texts = kept[each.token]
+        if len(texts) > 1:
+            verdict.find("doubled", f"{each.token} of {each.line} is stored {len(texts)} times")
+        elif texts and texts[0] != plain(each.text):
+            verdict.find("changed", f"{each.token} of {each.line} is stored as {texts[0][:80]!r}")
+        elif not texts and each.accepted:
             verdict.find("lost", f"{each.token} of {each.line} was accepted and is not stored")
-        elif not count[each.token]:
+        elif not texts:
             statuses = each.delivered.statuses if each.delivered else "cut off"
             verdict.find("missed", f"{each.token} of {each.line} was not accepted ({statuses}) and is not stored")
-        verdict.figures["read back"] += bool(count[each.token]) and not each.accepted
+        verdict.figures["read back"] += bool(texts) and not each.accepted
 
 
 def _coverage(verdict: Verdict, talk: Talk) -> None:
@@ -188,13 +194,16 @@ def _coverage(verdict: Verdict, talk: Talk) -> None:
     asked = [row["item_seq"] for row in talk.messages if row["role"] == "customer"]
     if asked != list(range(1, tail + 1)):
         verdict.find("inversions", f"{talk.name}: messages stand in lane order {asked[:20]}, tail {tail}")
+    _covered_once(verdict, talk, tail)
+
+
+def _covered_once(verdict: Verdict, talk: Talk, tail: int) -> None:
     covering = Counter(seq for turn in talk.turns for seq in range(turn["first_seq"], turn["last_seq"] + 1))
-    for seq in range(1, tail + 1):
+    for seq in sorted({*range(1, tail + 1), *covering}):
         if not covering[seq]:
             verdict.find("uncovered", f"{talk.name}: message {seq} belongs to no turn")
-    for seq, times in covering.items():
-        if times > 1 or seq > tail:
-            verdict.find("overlaps", f"{talk.name}: message {seq} of {tail} belongs to {times} turns")
+        elif covering[seq] > 1 or seq > tail:
+            verdict.find("overlaps", f"{talk.name}: message {seq} of {tail} belongs to {covering[seq]} turns")
     for turn in talk.turns:
         if turn["outcome"] not in OUTCOMES:
             verdict.find("unterminated", f"{talk.name}: turn {turn['first_seq']} ended as {turn['outcome']!r}")
@@ -235,11 +244,12 @@ def _visible(verdict: Verdict, talk: Talk) -> None:
             whole = plain(row["text"])
             sent = talk.outbox.get(row["id"])
             if sent is not None and len(talk.parts[sent["id"]]) > 1:
+                shares[THUMBS].most += 1  # where the last piece has no room for buttons, they come by themselves
                 for token in TOKEN.findall(whole):  # each line of a long answer has one; pieces end between lines
                     _expect(verdict, talk, row, shares[token])
                 for text in [text for text in seen if _piece(text, whole)]:
                     times = seen.pop(text)
-                    seen.update({token: times for token in TOKEN.findall(text)})
+                    seen.update(dict.fromkeys(TOKEN.findall(text), times))
             else:
                 _expect(verdict, talk, row, shares[whole])
     for text, share in shares.items():
@@ -284,7 +294,7 @@ def _expect(verdict: Verdict, talk: Talk, row: Mapping[str, Any], share: _Share)
 
 def _strays(verdict: Verdict, talk: Talk, strays: Counter[str], known: list[str]) -> None:
     """Texts that are no message of ours: the beginnings of answers that somebody left there, or worse."""
-    unsettled = sum(row["shown"] == "failed" for row in talk.drafts) if talk.sight.placeholders else 0
+    unsettled = _unsettled(talk)
     for text, times in strays.items():
         begun = text.rstrip("… ")
         answers = answer_to("").strip().startswith(begun) or begun.startswith(answer_to("").strip())
@@ -297,15 +307,19 @@ def _strays(verdict: Verdict, talk: Talk, strays: Counter[str], known: list[str]
             verdict.find("open drafts", f"{talk.name}: {text[:80]!r} was left half written")
 
 
+def _unsettled(talk: Talk) -> int:
+    """Openings of placeholders that nobody was told the outcome of, where none can be looked up."""
+    tried = {row["tried_at"] for row in talk.drafts if row["tried_at"] is not None and not row["provider_id"]}
+    return len(tried) if talk.sight.placeholders else 0
+
+
 def _order(verdict: Verdict, talk: Talk) -> None:
     """Answers stand in the order of the questions; who wrote after an acknowledgement comes after it."""
-    accepted = [
-        token for row in talk.messages if row["role"] == "customer" for token in TOKEN.findall(row["text"])
-    ]
+    accepted = [token for row in talk.messages if row["role"] == "customer" for token in TOKEN.findall(row["text"])]
     position = {token: number for number, token in enumerate(accepted)}
     shown = dict.fromkeys(token for text in talk.screen.texts for token in TOKEN.findall(text))
     order = [position[token] for token in shown if token in position]
-    for earlier, later in zip(order, order[1:], strict=False):
+    for earlier, later in pairwise(order):
         if later < earlier:
             verdict.find("inversions", f"{talk.name}: {accepted[later]} is answered after {accepted[earlier]}")
     highest, acked = -1, sorted((each for each in talk.said if each.accepted), key=lambda each: each.ended_at)

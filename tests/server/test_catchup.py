@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from channels.base import File, Refused, Unavailable
+from channels.base import File, Refused, Unauthorized, Unavailable
 from config.settings import Settings
 from server import catchup as module
 from server.accounts import Accounts, Cursors
@@ -22,6 +22,7 @@ from server.handoff import Handoff
 from server.inbox import Inbox
 from server.intake import Intake
 from server.pulse import Pulse
+from server.store.contract import StoreUnavailable
 from server.telemetry import Metrics
 from tests.places import Place, until
 from tests.server.engine.bench import ShakyStore
@@ -205,6 +206,24 @@ async def test_updates_that_are_pulled_are_stored_before_the_platform_hears_of_i
         assert len(one.channel.asked_since) >= 1, "what came while it was lost is read"
 
 
+@pytest.mark.parametrize("what", ["listen_errors", "catch_up_errors"])
+async def test_no_pause_outlasts_an_outage_of_the_store(
+    store_url: str, tmp_path: Path, platform: ToldPlatform, monkeypatch: pytest.MonkeyPatch, what: str
+):
+    monkeypatch.setattr(module, "RETRY_S", 60.0)
+    platform.prepare = {"listens": True, what: [StoreUnavailable("gone")]}
+    async with following(store_url, tmp_path, platform, seen=NOW - 500) as one:
+        await until(lambda: one.channel.asked_since and not getattr(one.channel, what))
+        (facts,) = one.channel.history = pages("came")
+        if what == "listen_errors":
+            one.channel.history = []
+            one.channel.to_tell.put_nowait(facts)
+        one.pulse.lost()
+        async with asyncio.timeout(5):
+            while await one.said() != ["came"]:
+                await asyncio.sleep(0.01)
+
+
 async def test_a_channel_that_never_opens_keeps_nobody_waiting(store_url: str, tmp_path: Path, platform: ToldPlatform):
     platform.prepare = {"start_error": OSError("down")}
     async with following(store_url, tmp_path, platform, seen=NOW - 500) as one:
@@ -212,3 +231,22 @@ async def test_a_channel_that_never_opens_keeps_nobody_waiting(store_url: str, t
             await one.catch_up.settled("telegram", "default", 5.0)
         assert await one.seen() == NOW - 500
     assert await one.catch_up.settled("slack", "default") is None
+
+
+async def test_a_platform_that_locks_us_out_is_asked_again(store_url: str, tmp_path: Path, platform: ToldPlatform):
+    platform.prepare = {"history": pages("one"), "catch_up_errors": [Unauthorized("token_revoked")]}
+    async with following(store_url, tmp_path, platform, seen=NOW - 500) as one:
+        await until(lambda: len(one.channel.asked_since) == 2)
+        assert one.channel.asked_since == [NOW - 500] * 2
+        async with asyncio.timeout(5):
+            while await one.said() != ["one"]:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_cursor_of_a_clock_that_ran_ahead_passes_over_nothing(
+    store_url: str, tmp_path: Path, platform: ToldPlatform
+):  # R18
+    async with following(store_url, tmp_path, platform, seen=NOW + 600) as one:
+        await one.catch_up.settled("telegram", "default", 5.0)
+        assert one.channel.asked_since == [NOW - MARGIN_S]
+        assert await one.saved(lambda value: value < NOW) == NOW - MARGIN_S

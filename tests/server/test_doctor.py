@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from config.settings import StoreSettings
@@ -20,6 +22,16 @@ from server.store.open import open_store
 from tests.model_double import ModelDouble
 
 REMOTE = {"FRONTDESK_MODEL__BASE_URL": "http://127.0.0.1:9/v1"}  # nobody listens on the discard port
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def healthy(folder: Path) -> dict[str, str]:
@@ -119,6 +131,11 @@ def bot_switched_off(folder: Path) -> dict[str, str]:
     return healthy(folder) | {"FRONTDESK_ENGINE__ENABLED": "false"}
 
 
+def telegram_away(folder: Path) -> dict[str, str]:
+    account = {"TOKEN": "1:canary-token", "MODE": "polling", "API_BASE": "http://127.0.0.1:9"}
+    return healthy(folder) | {f"FRONTDESK_CHANNELS__TELEGRAM__{name}": value for name, value in account.items()}
+
+
 FAULTS: list[tuple[Callable[[Path], dict[str, str]], str, Level, str]] = [
     (unknown_key, "settings", Level.FAIL, "did you mean FRONTDESK_HTTP__PORT?"),
     (wrong_value, "settings", Level.FAIL, "must be a whole number"),
@@ -136,6 +153,7 @@ FAULTS: list[tuple[Callable[[Path], dict[str, str]], str, Level, str]] = [
     (open_to_the_network, "listening", Level.WARN, "without TLS"),
     (key_without_tls, "model key", Level.WARN, "without TLS"),
     (secret_for_everybody, "secrets", Level.WARN, "every account can read"),
+    (telegram_away, "telegram/default", Level.FAIL, "could not be reached"),
     (bot_switched_off, "bot", Level.WARN, "engine.enabled is false"),
 ]
 

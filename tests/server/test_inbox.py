@@ -323,6 +323,18 @@ async def test_reactions_are_ratings_that_can_be_taken_back(told: Told):
     assert rating["value"] is None
 
 
+async def test_a_reaction_with_an_id_counts_once_and_is_no_message_later(told: Told):
+    await told.tell(said())
+    _, message = await told.answered()
+    await told.one.write(lambda tx: tx.run("inbox_bench.sent_as", message_id=message, provider_id="p1"))
+    up, down = (Reacted(*PLACE, "ana", "ana", "p1", value, f"r-{value}") for value in ("up", "down"))
+    nothing = Reacted(*PLACE, "ana", "ana", "unknown", "up", "r-nothing")
+    await told.tell(up, down, up, nothing)
+    await told.tell(*(Inbound(*PLACE, "ana", key, "👍", 1.0) for key in ("r-up", "r-down", "r-nothing")))
+    assert (await told.one.rows("ratings", id=message))[0]["value"] == "down"
+    assert await told.one.said("customer", await told.conversation_id()) == ["message 1"]
+
+
 async def test_a_status_reaches_the_outbox_and_an_unknown_one_is_passed_over(told: Told):
     await told.tell(said())
     _, message = await told.answered()

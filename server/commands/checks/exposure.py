@@ -23,7 +23,7 @@ def _public_url(settings: Settings) -> Finding:
         origin
         for account in settings.channels.web.values()
         for origin in account.allowed_origins
-        if account.enabled and not _is_local(origin)
+        if account.enabled and not is_local(origin)
     ]
     url = settings.http.public_url
     if sites and not url.startswith("https://"):
@@ -33,7 +33,7 @@ def _public_url(settings: Settings) -> Finding:
 
 
 def _listening(settings: Settings) -> Finding:
-    if not _is_local(f"//{settings.http.host}") and not settings.http.public_url.startswith("https://"):
+    if not is_local(f"//{settings.http.host}") and not settings.http.public_url.startswith("https://"):
         return warn(
             "listening",
             f"{settings.http.host} is reachable from other machines without TLS",
@@ -44,12 +44,13 @@ def _listening(settings: Settings) -> Finding:
 
 def _model_transport(settings: Settings) -> Finding:
     url = settings.model.base_url
-    if url.startswith("http://") and not _is_local(url) and settings.model.api_key.get_secret_value():
+    if url.startswith("http://") and not is_local(url) and settings.model.api_key.get_secret_value():
         return warn("model key", f"sent to {urlsplit(url).hostname} without TLS", "use https or a private network")
     return ok("model key", "stays on this machine or travels over TLS" if url else "random, local only")
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether an address can be reached on this machine only."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True

@@ -11,6 +11,7 @@ import aiohttp
 
 from config.settings import Settings
 from server.commands.checks import Finding, fail, ok, warn
+from server.commands.checks.channels import platform_accounts
 
 TIMEOUT_S = 5.0
 UNAUTHORIZED = (401, 403)
@@ -59,7 +60,8 @@ def check_switches(settings: Settings) -> Finding:
     """Settings that keep the bot quiet on purpose are worth a line."""
     if not settings.engine.enabled:
         return warn("bot", "engine.enabled is false, nobody is answered", "set FRONTDESK_ENGINE__ENABLED=true")
-    if not any(account.enabled for account in settings.channels.web.values()):
+    web = any(account.enabled for account in settings.channels.web.values())
+    if not web and not platform_accounts(settings):
         return warn("bot", "no channel account is enabled", "set FRONTDESK_CHANNELS__WEB__ENABLED=true")
     return ok("bot", "answers")
 

@@ -40,13 +40,6 @@ where tenant = :tenant and channel = :channel and account = :account;
 -- The same for every account that was ever locked out.
 select channel, account, state, reason, changed_at from channel_state where tenant = :tenant;
 
--- name: set_state
--- An account was locked out (revoked) or works again (ok); no row comes back when that was known.
-insert into channel_state (tenant, channel, account, state, reason, changed_at)
-values (:tenant, :channel, :account, :state, :reason, cast(:now as double precision))
-on conflict (tenant, channel, account) do update set state = excluded.state, reason = excluded.reason,
-    changed_at = excluded.changed_at where channel_state.state <> excluded.state returning state;
-
 -- name: last_said
 -- When customers last wrote, by channel account.
 select channel, account, max(said_at) as at from conversation where tenant = :tenant group by channel, account;

@@ -72,7 +72,8 @@ where id = :id and state in ('sending', 'uncertain');
 -- name: part_sent
 -- The platform has it; a status that came first stays.
 update part set state = case when state in ('queued', 'sending', 'uncertain') then :state else state end,
-    provider_id = :provider_id, code = null, detail = null,
+    provider_id = :provider_id, code = case when state = 'failed' then code end,
+    detail = case when state = 'failed' then detail end,
     sent_at = coalesce(sent_at, cast(:now as double precision)), updated_at = cast(:now as double precision)
 where id = :id;
 
@@ -123,6 +124,10 @@ where conversation_id = :conversation_id and first_seq = :first_seq and attempt 
 update draft set shown = 'done'
 where conversation_id = :conversation_id and first_seq = :first_seq and attempt = :attempt;
 
+-- name: without_draft
+-- The message does not become of what is shown: another row takes that away.
+update outbox set draft_seq = null where id = :id;
+
 -- name: draft_unusable
 -- What was shown cannot become the answer.
 update draft set shown = 'failed'
@@ -170,6 +175,11 @@ update identity set address = :address where id = :id;
 -- A token bucket, locked, with the time on its clock.
 select level, at, blocked_until, {lease_now} as now_s from pace
 where tenant = :tenant and channel = :channel and account = :account and chat = :chat {for_update};
+
+-- name: chat_pace
+-- The same, but no row while another conversation of the chat holds it.
+select level, at, blocked_until, {lease_now} as now_s from pace
+where tenant = :tenant and channel = :channel and account = :account and chat = :chat {skip_locked};
 
 -- name: make_pace
 -- A full bucket on first use.

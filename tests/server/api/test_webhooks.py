@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from channels.base import File, Received
 from config.settings import Settings
 from server.accounts import Accounts
 from server.api.channels import ChannelsApi
-from server.api.webhooks import PATHS, WebhooksApi, addresses
+from server.api.webhooks import BODY_BYTES, PATHS, WebhooksApi, addresses
 from server.buttons import Buttons
 from server.catchup import SEEN, CatchUp
 from server.gateway import Gateway
@@ -35,6 +36,14 @@ from server.telemetry import Metrics
 from tests.places import Place, until
 from tests.server.engine.bench import ShakyStore
 from tests.told_channel import SECRET, TELEGRAM, ToldChannel, ToldPlatform, installed
+
+META = {
+    "provider": "meta",
+    "phone_number_id": "1",
+    "access_token": "token",
+    "app_secret": "secret",
+    "verify_token": "verify",
+}
 
 
 class OpenGate:
@@ -171,6 +180,28 @@ async def test_compressed_and_oversized_bodies_are_refused_before_the_channel_se
         assert (await door.post(data=b"x", headers={"Content-Encoding": "gzip"})).status == 415
         assert (await door.post(data=b"x" * 2_049)).status == 413
         assert door.channel.deliveries == []
+
+
+async def test_meta_may_send_more_than_other_bodies_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    meta = installed(monkeypatch, "whatsapp")
+    channels = {"whatsapp": {"default": META}}
+    path, limit = "/webhooks/whatsapp/meta", BODY_BYTES["/webhooks/whatsapp/meta"]
+    whole = json.dumps([said()]).encode().ljust(limit)
+    async with opened(f"sqlite:///{tmp_path}/desk.db", tmp_path, meta, channels=channels) as door:
+        assert limit >= 3 * 2**20 > Settings().http.max_body_bytes
+        assert (await door.post(path=path, data=BytesIO(whole))).status == 200
+        assert len(door.channel.deliveries[0].body) == limit
+        assert (await door.post(path=path, data=BytesIO(b"x" * (limit + 1)))).status == 413
+        assert (await door.post(path=path, data=pieces(limit + 1))).status == 413, "also where no length is told"
+        too_much = BytesIO(b"x" * (2**20 + 1))
+        assert (await door.post(path="/webhooks/whatsapp", data=too_much)).status == 413, "Meta's alone"
+        assert len(door.channel.deliveries) == 1
+
+
+async def pieces(count: int) -> AsyncIterator[bytes]:
+    while count > 0:
+        yield b"x" * min(count, 65_536)
+        count -= 65_536
 
 
 async def test_without_a_store_the_platform_is_told_at_once(door: Door):

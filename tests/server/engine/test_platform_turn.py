@@ -19,7 +19,7 @@ from server.outbox.delivery import Delivery
 from server.outbox.sender import Sender
 from tests.channel_double import After, ChannelDouble
 from tests.places import Place, until
-from tests.server.engine.bench import Desk, desk, slowly
+from tests.server.engine.bench import Desk, desk, inbound, slowly
 from tests.server.engine.screen import LIMITS, ROUTE, Screen
 
 NOW = {"draft_after_s": 0.0}
@@ -163,6 +163,17 @@ async def test_whoever_wants_nothing_is_told_nothing(either: Place, tmp_path: Pa
         assert (one.llm.asked, screen.calls) == ([], [])
         assert [row["role"] for row in await one.rows("messages", id="c1")] == ["customer"]
         assert (await one.conversation())["status"] == "bot"
+
+
+async def test_who_forbids_messages_stops_the_answer_being_written(either: Place, tmp_path: Path):  # W49
+    screen, gate = Screen(), asyncio.Event()
+    async with desk(either, tmp_path, slowly(gate, "Hello"), screen=screen, outbox=NOW) as one, one.working():
+        await one.say(channel="chat", route=ROUTE)
+        await until(lambda: screen.of("open"))
+        await one.gateway.accept(inbound(text="STOP", channel="chat", route=ROUTE), allowed=False)
+        assert await ended(one) == [("handed_over", "opted_out")]
+        assert await one.said("assistant") == []
+        assert [row["kind"] for row in await one.rows("outbox", id="c1")] == ["withdraw"]
 
 
 async def test_an_edit_before_the_answer_is_answered_instead(either: Place, tmp_path: Path):

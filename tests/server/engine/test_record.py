@@ -222,13 +222,14 @@ async def test_the_customer_is_told_of_a_fault_once_per_turn(one: Bench, place: 
     assert await notice(one, await one.take_one()), "another turn, another notice"
 
 
-async def test_no_notice_into_a_claimed_conversation(one: Bench):
+@pytest.mark.parametrize("held", ["claimed", "closed"])
+async def test_no_notice_into_a_conversation_that_staff_hold(one: Bench, held: str):
     await one.say()
     lease = await one.take_one()
-    await one.handoff.claim("c1", "ana")
+    await (one.handoff.claim if held == "claimed" else one.handoff.close)("c1", "ana")
     assert not await notice(one, lease, delay_s=0.0)
     assert await one.said("notice") == []
-    assert (await one.conversation())["status"] == "claimed"
+    assert (await one.conversation())["status"] == held
     assert len(await one.take()) == 1
 
 

@@ -16,6 +16,7 @@ from server.conversation import Outcome
 from server.engine.record import Begun, Ending
 from server.engine.show import Show, size
 from tests.places import Place, until
+from tests.server.engine.bench import ShakyStore
 from tests.server.engine.screen import LIMITS, ROUTE, Screen, writing
 
 
@@ -190,6 +191,23 @@ async def test_an_opening_that_hangs_delays_the_end_a_moment_only(either: Place,
         gate.set()
         assert (await turn.until_shown("open"))["provider_id"] == "p1"
         assert len(screen.calls) == 1
+
+
+async def test_an_id_outlasts_an_outage_of_the_database(either: Place, tmp_path: Path):
+    screen, gate = Screen(), asyncio.Event()
+    screen.plan("open", gate)
+    async with writing(either, tmp_path, screen) as turn:
+        shaky = ShakyStore(turn.one.store)
+        turn.one.presenter._store = shaky  # type: ignore[assignment]
+        showing = turn.show()
+        showing.append("Hello")
+        await until(lambda: screen.calls)
+        shaky.away = True
+        gate.set()
+        await until(lambda: shaky.refused)
+        await asyncio.wait_for(showing.close(), 2)
+        shaky.away = False
+        assert (await turn.until_shown("open"))["provider_id"] == "p1"
 
 
 async def test_an_update_that_hangs_is_given_up(place: Place, tmp_path: Path):

@@ -20,3 +20,15 @@ def test_regions_and_case_do_not_matter_and_unknown_languages_get_english(notice
     assert say(notice, "de") != say(notice, "en")
     for unknown in ("tlh", "", "-", "zz-de"):
         assert say(notice, unknown) == say(notice, "en")
+
+
+@pytest.mark.parametrize(
+    "text", ["Talk to a person", "• talk to a person.", " TALK TO A PERSON!\n", "Mit einem Menschen sprechen"]
+)
+def test_typing_what_the_button_says_asks_for_a_person(text: str):
+    assert words.asks_for_person(text)
+
+
+@pytest.mark.parametrize("text", ["", "Can I talk to a person about shoes?", "talk", "Talk to a person" * 50])
+def test_other_words_are_for_the_assistant(text: str):
+    assert not words.asks_for_person(text)

@@ -58,6 +58,7 @@ class Post(Bench):
     clock: FakeClock = field(default_factory=FakeClock)
     double: ChannelDouble = field(default_factory=ChannelDouble)
     there: bool = True  # whether the account is running
+    silent: bool = False  # whether the bot is switched off
     chance: float = 0.5
 
     def __post_init__(self) -> None:
@@ -73,6 +74,7 @@ class Post(Bench):
             self.settings,
             feedback=lambda *what: (f"up:{what[2]}", f"down:{what[2]}"),
             person=lambda *whose: f"person:{whose[2]}",
+            silent=lambda *_place: self.silent,
             chance=lambda: self.chance,
             clock=self.clock.lease_s,
             wall=self.clock.wall_s,

@@ -180,6 +180,20 @@ async def test_unknown_twice_stays_uncertain_and_the_lane_goes_on(place: Place, 
         assert (await one.states())[0] == ("sent", None)
 
 
+async def test_a_repeat_that_was_cut_off_is_not_repeated_again(place: Place, tmp_path: Path):
+    async with post(place, tmp_path, ChannelDouble(limits=BLIND)) as one:
+        one.double.script.append(UNSURE)
+        await one.bot("hello")
+        await one.bot("next")
+        await one.step()
+        part = (await one.parts())[0]
+        await one.write(lambda tx: tx.run("outbox.mark_part", id=part["id"], repeat=1, now=tx.now_s))  # and dies here
+        await one.run(60)
+        assert one.double.texts == ["next"]
+        assert await one.states() == [("uncertain", "unknown"), ("sent", None)]
+        assert [each["repeats"] for each in await one.parts()] == [1, 0]
+
+
 async def test_a_permanent_refusal_is_told_once_and_the_next_message_goes_out(one: Post):  # W15
     one.double.script.append(Refused("400", "bad request"))
     await one.bot("a" * 60)
@@ -470,3 +484,32 @@ def test_limits_of_an_account_that_is_not_there(one: Post):
     assert one.delivery.limits("telegram", "default") is None
     one.there = True
     assert isinstance(one.delivery.limits("telegram", "default"), Limits)
+
+
+@pytest.mark.parametrize("role", ["assistant", "notice"])
+async def test_a_silenced_bot_sends_nothing_that_was_queued_before(one: Post, role: str):
+    await one.bot("hello", role=role)
+    await one.staff("from Ana")
+    one.silent = True
+    await one.run(1)
+    assert one.double.texts == ["from Ana"]
+    assert await one.states() == [("cancelled", "bot_off"), ("sent", None)]
+    assert (await one.conversation())["status"] == "waiting"
+
+
+async def test_a_lone_customer_outlasts_a_platform_that_cannot_be_reached(one: Post):
+    one.double.script.extend([Unavailable("no_connection")] * 30)
+    await one.bot("hello")
+    await one.run(600, 1.0)
+    assert one.double.texts == ["hello"]
+    assert await one.states() == [("sent", None)]
+
+
+async def test_a_clock_set_back_keeps_no_lane_waiting(place: Place, tmp_path: Path):  # R18
+    async with post(place, tmp_path, ChannelDouble(limits=BLIND)) as one:
+        one.double.script.append(UNSURE)
+        await one.bot("hello")
+        await one.step()
+        one.clock.wall -= 600.0
+        await one.run(45)
+        assert one.double.texts == ["hello"]

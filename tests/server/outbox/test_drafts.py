@@ -67,9 +67,9 @@ async def test_a_draft_that_cannot_be_finished_is_replaced_by_a_message(one: Pos
     one.double.script.append(Refused("message_not_found"))
     await one.finish_draft("hello")
     await one.run(2)
-    assert one.double.texts == ["hel", "hello"]
+    assert one.double.texts == ["hello"], "the half of it is taken away"
     assert one.double.sends[1].draft == ""
-    assert await one.shown_drafts() == [("final", "failed")]
+    assert await one.shown_drafts() == [("final", "done")]
 
 
 async def test_an_opening_under_way_is_waited_for(one: Post):
@@ -197,3 +197,31 @@ async def test_previews_vanish_by_themselves(place: Place, tmp_path: Path):
         await one.step()
         assert one.double.sends[0].draft == ""
         assert await one.shown_drafts() == [("final", "done")]
+
+
+async def test_an_answer_left_in_doubt_leaves_no_preview_on_record(place: Place, tmp_path: Path):
+    limits = replace(PLAIN, draft="preview", look_up=False, proof_s=20.0)
+    async with post(place, tmp_path, ChannelDouble(limits=limits)) as one:
+        await one.open_draft(shown="open", provider_id="p1")
+        await one.finish_draft("hello")
+        one.double.script.extend([UNSURE, UNSURE])
+        await one.run(60)
+        assert await one.states() == [("uncertain", "unknown")]
+        assert await one.shown_drafts() == [("final", "done")]
+
+
+async def test_a_clock_set_back_does_not_keep_an_opening_young(one: Post):  # R18
+    await one.open_draft(shown="opening")
+    await one.finish_draft("hello")
+    one.clock.wall -= 600.0
+    await one.run(20)
+    assert one.double.texts == ["hello"]
+
+
+async def test_a_parked_answer_leaves_no_draft_open(one: Post):
+    await opened(one)
+    one.double.script.extend([UNSURE] * 8)
+    await one.finish_draft("hello")
+    await one.run(300)
+    assert (await one.states())[0] == ("parked", "unknown")
+    assert await one.shown_drafts() == [("final", "done")]

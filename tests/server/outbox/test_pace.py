@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
+import asyncpg
 import pytest
 
-from channels.base import Pace
+from channels.base import Limits, Pace
 from server.outbox import pace
-from server.outbox.pace import Bucket, chat_of
+from server.outbox.pace import Bucket, chat_of, pace_of
+from tests.places import Place
 from tests.server.outbox.post import Post
 
 CHAT = Bucket("default", "telegram", "default", "chat-1")
@@ -53,3 +58,25 @@ def test_what_is_one_chat():
     assert chat_of({"chat": "7", "thread": "2"}, "address") == "7"
     assert chat_of({"channel": "C1", "thread_ts": "2"}, "address") == "C1"
     assert chat_of({"to": "+1"}, "address") == "address"
+
+
+def test_groups_have_a_pace_of_their_own_where_the_platform_says_so():
+    limits = Limits(100, "bytes", None, chat_pace=SLOW)
+    group = Pace(0.28, 3)
+    assert pace_of(limits, {"chat": "-1", "group": "1"}) is SLOW
+    assert pace_of(replace(limits, group_pace=group), {"chat": "-1", "group": "1"}) is group
+    assert pace_of(replace(limits, group_pace=group), {"chat": "1"}) is SLOW
+
+
+async def test_a_chats_bucket_in_use_is_not_waited_for(one: Post, place: Place):
+    if place.dialect == "sqlite":
+        pytest.skip("there is one writer")
+    await debit(one, SLOW)
+    other = await asyncpg.connect(place.url)
+    try:
+        async with other.transaction(), asyncio.timeout(5):
+            await other.execute("select * from pace for update")
+            assert await debit(one, SLOW) == (0, pace.SHORTEST_S)
+        assert (await debit(one, SLOW))[0] == 1
+    finally:
+        await other.close()

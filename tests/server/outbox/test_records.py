@@ -61,3 +61,15 @@ async def test_whoever_lost_the_lane_records_what_arrived_and_nothing_else(one: 
         await one.write(lambda tx: records.back(tx, lease, job, marked, Limited("429", 1.0), 1.0, counted=False))
     await one.write(lambda tx: records.sent_late(tx, job, marked.part, Sent("m1")))
     assert [part["state"] for part in await one.parts()] == ["sent", "queued"]
+
+
+async def test_why_it_failed_stays_when_the_call_returns_later(one: Post):  # W48: a status was faster
+    await one.bot("one two")
+    records, lease, job = await taken(one)
+    marked = await one.write(lambda tx: records.mark(tx, lease, job, Plan(PLAIN, [{"text": "one"}])))
+    assert isinstance(marked, Marked)
+    assert await one.status("failed", marked.part, "63024", detail="no such number")
+    await one.write(lambda tx: records.sent(tx, lease, job, marked.part, Sent("m1")))
+    (part,) = await one.parts()
+    assert (part["state"], part["code"], part["detail"]) == ("failed", "63024", "no such number")
+    assert part["provider_id"] == "m1"

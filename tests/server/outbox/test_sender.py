@@ -11,12 +11,16 @@ import pytest
 
 from channels.base import Limited, Pace, Unavailable, Unknown
 from server import lanes
+from server.outbox import access, pace
+from server.outbox.delivery import Delivery
 from server.outbox.job import read
+from server.outbox.pace import Bucket
 from server.outbox.records import Marked, Plan, Records
+from server.outbox.sender import Sender
 from server.store.contract import Fenced, Tx
 from tests.channel_double import PLAIN, After, ChannelDouble
 from tests.places import Place, until
-from tests.server.engine.bench import ShakyStore, settings_for
+from tests.server.engine.bench import TENANT, ShakyStore, settings_for
 from tests.server.outbox.post import Post, post
 
 
@@ -185,6 +189,7 @@ async def test_a_call_that_outlasts_the_drain_is_left_marked(place: Place, tmp_p
         one.double.gate.set()
         other, _ = one.another()
         while not one.double.texts:
+            one.clock.pass_s(0.5)
             await one.step(other)
         assert one.double.texts == ["hello"]
         assert len(one.double.found) == 1
@@ -204,6 +209,7 @@ async def test_while_the_database_is_away_nothing_is_lost(place: Place, tmp_path
             await until(lambda: one.double.texts == ["hello"])
             await until(lambda: shaky.refused > 0)
             shaky.away = False
+            one.clock.pass_s(1.1)
             await until(lambda: len(one.double.found) == 1 or len(one.double.sends) > 1, 10)
             await until(lambda: sender.active == 0)
         assert one.double.texts == ["hello"]
@@ -246,3 +252,66 @@ def by_order(one: Post, name: str) -> list[str]:
     assert len(done) == len(one.double.shown), "nothing was shown twice"
     chats = {out.id: out.route["chat"] for out in one.double.sends}
     return [done[provider_id] for provider_id in one.double.shown if chats[done[provider_id]] == f"chat-{name}"]
+
+
+async def test_an_account_that_must_wait_does_not_hold_up_another(place: Place, tmp_path: Path):
+    async with post(place, tmp_path, outbox={"concurrency": 4}) as one:
+        slow = ChannelDouble(account="slow")
+        doubles = {"default": one.double, "slow": slow}
+        delivery = Delivery(one.store, lambda _channel, account: doubles[account], one.metrics, one.settings)
+        for number in range(20):
+            await one.say(f"s{number}", channel="telegram", account="slow")
+            await one.bot("hello", f"s{number}")
+        await one.bot("hello")
+        await one.write(lambda tx: pace.block(tx, Bucket(TENANT, "telegram", "slow"), 60.0))
+        sender = Sender(one.store, delivery, one.settings)
+        async with sender.running():
+            await until(lambda: one.double.texts == ["hello"], 2.0)
+        assert not slow.sends
+
+
+async def test_a_call_cut_off_a_moment_ago_is_not_looked_up_yet(one: Post):
+    await one.bot("hello")
+    await mark(one)
+    lane = await one.store.row("bench.lane", kind="out", key="c1")
+    assert lane is not None
+    await one.store.write(lambda tx: tx.run("lanes.free_holder", holder=lane["holder"]))
+    await one.step()
+    assert not one.double.found, "what left just now may not be listed yet"
+    one.clock.pass_s(1.1)
+    await one.step()
+    assert len(one.double.found) == 1
+    assert one.double.texts == ["hello"]
+
+
+@pytest.mark.parametrize("why", ["gone", "revoked", "breaker"])
+async def test_lanes_of_an_account_that_is_away_do_not_hold_up_another(place: Place, tmp_path: Path, why: str):  # R13
+    async with post(place, tmp_path, outbox={"concurrency": 4, "breaker_failures": 2, "breaker_pause_s": 60}) as one:
+        slow = ChannelDouble(account="slow")
+        doubles = {"default": one.double, "slow": None if why == "gone" else slow}
+        delivery = Delivery(
+            one.store, lambda _channel, account: doubles[account], one.metrics, one.settings,
+            clock=one.clock.lease_s, wall=one.clock.wall_s,
+        )  # fmt: skip
+        sender = Sender(one.store, delivery, one.settings)
+        if why == "revoked":
+            await one.store.write(lambda tx: access.revoke(tx, TENANT, "telegram", "slow", "gone"), order="~")
+        if why == "breaker":
+            delivery._failures.breaker("telegram", "slow").failed()
+            delivery._failures.breaker("telegram", "slow").failed()
+        for number in range(20):
+            await one.say(f"s{number}", channel="telegram", account="slow")
+            await one.bot("hello", f"s{number}")
+        await one.bot("hello")
+        async with sender.running():
+            await until(lambda: one.double.texts == ["hello"], 2.0)
+        assert not slow.sends
+        doubles["slow"] = slow
+        await one.store.write(lambda tx: access.restore(tx, TENANT, "telegram", "slow"), order="~")
+        one.clock.pass_s(120.0)
+        later = Sender(one.store, delivery, one.settings)
+        for _ in range(15):
+            while await one.step(later):
+                pass
+            one.clock.pass_s(10.0)
+        assert slow.texts == ["hello"] * 20
