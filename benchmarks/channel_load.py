@@ -105,16 +105,17 @@ class Run:
         await asyncio.gather(*tasks)
 
     async def cycled(self) -> dict[str, int]:
-        """Send all, and wait for as many answers at the platform; returns the calls by method."""
-        before, count = await self._calls(), len(self.waiting)
+        """Send all, and wait for an answer to each that was accepted; returns the calls by method."""
+        before = await self._calls()
         await self.closed(CYCLE_S)
+        count = len(self.latencies)
         end_s = time.monotonic() + CYCLE_S
         while True:
             calls = {name: number - before.get(name, 0) for name, number in (await self._calls()).items()}
             if (sent := sum(number for name, number in calls.items() if name in SENDS)) >= count:
                 return calls
             if time.monotonic() > end_s:
-                raise SystemExit(f"only {sent} of {count} answers came: {calls}")
+                raise SystemExit(f"only {sent} of {count} answers came: {calls}, refused: {dict(self.errors)}")
             await asyncio.sleep(POLL_S)
 
     async def _calls(self) -> dict[str, int]:

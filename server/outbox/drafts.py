@@ -11,6 +11,7 @@ import json
 from channels.base import Channel, Limited, SendError, Unavailable
 from server.store.contract import Row, Store, Tx, Value
 
+LISTED_S = 1.0  # what was opened can be found by then
 GRACE_S = 2.0  # beyond the time-out of the call that opens a draft: its worker still has to store the id
 
 
@@ -30,8 +31,10 @@ async def locate(store: Store, channel: Channel, draft: Row, *, now_s: float, ti
     """
     if draft["shown"] == "open":
         return str(draft["provider_id"])
-    young = abs(now_s - draft["tried_at"]) < timeout_s + GRACE_S  # a clock may have been set back
-    if young and not await store.dead_holders([draft["holder"]]):
+    age_s = abs(now_s - draft["tried_at"])  # a clock may have been set back
+    if age_s < LISTED_S:
+        raise DraftUnsettled  # its worker may be gone, its call may still be on its way
+    if age_s < timeout_s + GRACE_S and not await store.dead_holders([draft["holder"]]):
         raise DraftUnsettled
     name = draft_id(draft["conversation_id"], draft["first_seq"])
     try:

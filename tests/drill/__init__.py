@@ -5,4 +5,7 @@ no account, key or network. Its parts: ``options`` (what to run), ``shop`` (the 
 ``lines`` (one platform account each, with its double), ``crowd`` (customers who write), ``trials`` (kills, outages,
 the database away, the burst), ``records`` (the database as it lies there), ``verdict`` (the promises held against it)
 and ``report`` (figures, as a table or JSON).
+
+With ``DRILL_KEEP=folder`` the logs of the service, its SQLite file and ``evidence.json`` (rows, screens, deliveries)
+are kept there, for whoever looks for the cause of a finding.
 """

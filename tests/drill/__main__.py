@@ -49,7 +49,7 @@ async def drill(
             await stack.enter_async_context(line.running())
         deployment = Deployment(url, folder, options.roles, model)
         config = settings_file(options.config, folder)
-        deployment.settings |= environment(chosen, config, deployment.gateway.url)
+        deployment.settings |= environment(chosen, config, deployment.gateway.url, kills=bool(options.kills))
         try:
             await stack.enter_async_context(deployment.running())
             watch = await stack.enter_async_context(Watch().over(deployment))
@@ -57,7 +57,7 @@ async def drill(
             stack.push_async_callback(crowd.close)
             return await _judged(Stage(options, deployment, crowd, model, say, cluster), chosen, watch)
         except Died as error:
-            raise RuntimeError(f"{error}:\n{_log_tails(deployment)}") from error
+            raise SystemExit(f"The service does not run: {error}:\n{_log_tails(deployment)}") from error
 
 
 async def _judged(stage: Stage, chosen: list[Line], watch: Watch) -> Report:

@@ -21,7 +21,10 @@ KEPT_OF = {  # of these sections only what limits the service
 
 def limits_of(config: Path) -> dict[str, Any]:
     """What of a user's YAML file is drilled: limits. No address, secret, account or path of theirs is used."""
-    content = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError:
+        content = None
     if not isinstance(content, dict):
         raise SystemExit(f"{config} holds no settings; compare it with config/default.yaml")
     kept = {name: content[name] for name in KEPT if name in content}
@@ -38,8 +41,12 @@ def settings_file(config: Path | None, folder: Path) -> Path:
     return path
 
 
-def environment(lines: Iterable[Line], config: Path, public_url: str) -> dict[str, str]:
-    """Environment of every process of the service; the lines' doubles are running."""
+def environment(lines: Iterable[Line], config: Path, public_url: str, *, kills: bool = False) -> dict[str, str]:
+    """Environment of every process of the service; the lines' doubles are running.
+
+    With ``kills`` a message may lose its sender as often as it likes, unless the user's own file sets that limit:
+    parking it would be right, but hides the figures.
+    """
     found = {
         "FRONTDESK_CONFIG": str(config),
         "FRONTDESK_HTTP__PUBLIC_URL": public_url,
@@ -48,6 +55,9 @@ def environment(lines: Iterable[Line], config: Path, public_url: str) -> dict[st
         "FRONTDESK_MODEL__ANSWER_TOKENS": "8000",
         "FRONTDESK_KNOWLEDGE__ENABLED": "false",
     }
+    outbox = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("outbox") or {}
+    if kills and "max_errors" not in outbox:
+        found["FRONTDESK_OUTBOX__MAX_ERRORS"] = "100"
     for line in lines:
         line.base = public_url
         found |= line.settings()

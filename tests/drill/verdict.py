@@ -256,6 +256,8 @@ def _visible(verdict: Verdict, talk: Talk) -> None:
         times = seen.pop(text, 0)
         if times < share.least:
             verdict.find("lost", f"{talk.name}: {text[:60]!r} is said to be sent and visible {times} of {share.least}")
+        if text != THUMBS:
+            verdict.figures["left to staff, not visible"] += max(0, share.most - max(times, share.least))
         extra = times - share.most
         if extra > share.repeats:
             verdict.find("doubled", f"{talk.name}: {text[:60]!r} is visible {times} times instead of {share.most}")

@@ -65,9 +65,10 @@ def test_only_limits_of_a_users_file_are_taken_over(tmp_path: Path) -> None:
         "store": {"pool_size": 4},
         "media": {"max_bytes": 2_000},
     }
-    config.write_text("- a list", encoding="utf-8")
-    with pytest.raises(SystemExit, match="holds no settings"):
-        limits_of(config)
+    for broken in ("- a list", "engine: [", "just words"):
+        config.write_text(broken, encoding="utf-8")
+        with pytest.raises(SystemExit, match="holds no settings"):
+            limits_of(config)
 
 
 async def test_every_line_is_bound_to_its_double(tmp_path: Path) -> None:

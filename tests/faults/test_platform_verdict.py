@@ -211,8 +211,10 @@ def test_what_is_left_to_staff_where_nothing_can_be_looked_up_may_be_visible_or_
     run.look_up = False
     run.records.outbox[1]["state"] = "uncertain"
     assert run.verdict().clean
+    assert not run.verdict().figures["left to staff, not visible"]
     run.screen.texts.pop()
     assert run.verdict().clean
+    assert run.verdict().figures["left to staff, not visible"] == 1
 
 
 def test_one_placeholder_per_opening_that_nobody_heard_of_is_allowed_on_one_platform_only(run: Run) -> None:

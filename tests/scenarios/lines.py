@@ -14,7 +14,7 @@ from tests.doubles.slack import Slack
 from tests.doubles.telegram import Telegram
 from tests.doubles.twilio import TwilioDouble
 
-DOUBLE: dict[str, Any] = {"hang_s": 1.5}  # longer than a send is waited for
+DOUBLE: dict[str, Any] = {"hang_s": 3.0}  # longer than a send is waited for
 BUTTONS = re.compile(r" \[[^\]=]*=f1[^\]]*\]")  # how the doubles of WhatsApp show quick replies
 
 

@@ -225,3 +225,15 @@ async def test_a_parked_answer_leaves_no_draft_open(one: Post):
     await one.run(300)
     assert (await one.states())[0] == ("parked", "unknown")
     assert await one.shown_drafts() == [("final", "done")]
+
+
+async def test_a_draft_opened_a_moment_before_a_kill_is_not_missed(one: Post):
+    await one.open_draft(shown="opening", holder="dead")
+    await one.finish_draft("hello")
+    await one.step()
+    assert not one.double.sends
+    provider_id = await one.double.open_draft(draft_id("c1", 1), {}, "hel")  # the platform was still at it
+    one.clock.pass_s(1.1)
+    await one.run(1)
+    assert one.double.texts == ["hello"]
+    assert one.double.sends[0].draft == provider_id

@@ -158,7 +158,7 @@ async def test_no_more_lanes_than_allowed(place: Place, tmp_path: Path):
 
 async def test_an_erased_conversation_leaves_nothing_behind(one: Post):
     async def unit(tx: Tx) -> None:
-        await lanes.put(tx, "default", "out", "gone", {"outbox": "gone"})
+        await lanes.put(tx, "default", "out", "gone", {"outbox": "gone", "channel": "telegram", "account": "default"})
 
     await one.write(unit)
     assert await one.step() == 1
