@@ -253,17 +253,20 @@ def _visible(verdict: Verdict, talk: Talk) -> None:
             else:
                 _expect(verdict, talk, row, shares[whole])
     for text, share in shares.items():
-        times = seen.pop(text, 0)
-        if times < share.least:
-            verdict.find("lost", f"{talk.name}: {text[:60]!r} is said to be sent and visible {times} of {share.least}")
-        if text != THUMBS:
-            verdict.figures["left to staff, not visible"] += max(0, share.most - max(times, share.least))
-        extra = times - share.most
-        if extra > share.repeats:
-            verdict.find("doubled", f"{talk.name}: {text[:60]!r} is visible {times} times instead of {share.most}")
-        elif extra > 0:
-            verdict.figures["marked repeats"] += extra
+        _counted(verdict, talk, text, share, seen.pop(text, 0))
     _strays(verdict, talk, seen, list(shares))
+
+
+def _counted(verdict: Verdict, talk: Talk, text: str, share: _Share, times: int) -> None:
+    if times < share.least:
+        verdict.find("lost", f"{talk.name}: {text[:60]!r} is said to be sent and visible {times} of {share.least}")
+    if text != THUMBS:
+        verdict.figures["left to staff, not visible"] += max(0, share.most - max(times, share.least))
+    extra = times - share.most
+    if extra > share.repeats:
+        verdict.find("doubled", f"{talk.name}: {text[:60]!r} is visible {times} times instead of {share.most}")
+    elif extra > 0:
+        verdict.figures["marked repeats"] += extra
 
 
 def _piece(text: str, whole: str) -> bool:
