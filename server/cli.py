@@ -30,7 +30,7 @@ TABLE = {
     "serve": Entry("serve", "Run the gateway, the workers, or both."),
     "chat": Entry("chat", "Talk to a running server as a customer, in the terminal."),
     "doctor": Entry("doctor", "Find what is wrong with this installation and name the repair."),
-    "drill": Entry("drill", "Kill and starve the service on doubles of the platforms; a verdict."),
+    "drill": Entry("drill", "Kill and starve the whole service on doubles of the platforms."),
     "config": Entry("config", "Show or check the settings."),
     "store": Entry("store", "Back up, restore, copy, check or migrate the database."),
     "user": Entry("user", "Let people in: one-time links, list, disable."),

@@ -20,7 +20,7 @@ POST = "chat.postMessage"
 async def failure(fault: Fault, method: str = POST) -> tuple[SendError, int, int]:
     """What a post raises under a fault, how often it was called, and how many messages there are."""
     slack = Slack(hang_s=5.0)
-    async with rigged(slack, timeout_s=0.3) as rig:
+    async with rigged(slack, timeout_s=1.2) as rig:
         fact = rig.inbound()
         slack.faults.script(method, fault)
         with pytest.raises(SendError) as caught:

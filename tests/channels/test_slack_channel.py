@@ -39,7 +39,7 @@ async def test_in_a_direct_message_answers_stand_in_its_plain_stream() -> None:
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HANG_AFTER, Fault.ERROR_AFTER])
 async def test_a_hidden_success_is_found(fault: Fault) -> None:
-    async with rigged(Slack(hang_s=3.0), timeout_s=0.3) as rig:
+    async with rigged(Slack(hang_s=3.0), timeout_s=1.2) as rig:
         for fact in (rig.inbound(), rig.inbound("D1", "hello")):
             out = rig.part(fact.route, part_id=f"p-{fact.route['channel']}")
             rig.slack.faults.script("chat.postMessage", fault)
@@ -156,7 +156,7 @@ async def test_a_draft_becomes_the_answer_any_number_of_times() -> None:
 
 
 async def test_a_hidden_finish_is_simply_repeated() -> None:
-    async with rigged(Slack(hang_s=3.0), timeout_s=0.3) as rig:
+    async with rigged(Slack(hang_s=3.0), timeout_s=1.2) as rig:
         fact = rig.inbound()
         draft = await rig.channel.open_draft("d:1", fact.route, "On")
         out = rig.part(fact.route, draft=draft)

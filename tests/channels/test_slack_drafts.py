@@ -74,7 +74,7 @@ async def test_another_process_goes_on_with_a_stream() -> None:
 
 
 async def test_after_an_unknown_append_the_text_is_set_whole() -> None:
-    async with rigged(Slack(hang_s=3.0), timeout_s=0.3) as rig:
+    async with rigged(Slack(hang_s=3.0), timeout_s=1.2) as rig:
         route = rig.inbound().route
         draft = await rig.channel.open_draft("d:1", route, "On")
         rig.slack.faults.script("chat.appendStream", Fault.RESET_AFTER)
@@ -129,7 +129,7 @@ async def test_a_long_draft_shows_what_its_first_message_can_hold() -> None:
 
 
 async def test_a_lost_opening_is_found_by_thread_and_time() -> None:
-    async with rigged(Slack(hang_s=3.0), timeout_s=0.3) as rig:
+    async with rigged(Slack(hang_s=3.0), timeout_s=1.2) as rig:
         route = rig.inbound().route
         await rig.channel.send(rig.part(route, "An earlier answer."))
         started = time.time()

@@ -123,7 +123,7 @@ async def test_what_failures_mean(double: Telegram, case: str, kind: type[SendEr
     if case in scripted:
         double.faults.script("sendMessage", scripted[case])
     token = TOKEN[:-1] + "x" if case == "bad token" else TOKEN
-    async with opened(double, Shelf(timeout_s=0.4), token=token) as channel:
+    async with opened(double, Shelf(timeout_s=1.2), token=token) as channel:
         if case == "no server":
             await double.stop()
         with pytest.raises(kind) as caught:

@@ -180,7 +180,7 @@ FAULTS: list[tuple[Fault, type[SendError], int]] = [
 @pytest.mark.parametrize(("fault", "error", "effects"), FAULTS, ids=str)
 async def test_every_fault_has_its_error(meta: MetaDouble, fault: Fault, error: type[SendError], effects: int) -> None:
     meta.faults.script("messages", fault)
-    async with opened(meta, send_timeout_s=0.4) as channel:
+    async with opened(meta, send_timeout_s=1.2) as channel:
         with pytest.raises(SendError) as caught:
             await channel.send(text())
     assert type(caught.value) is error

@@ -282,7 +282,7 @@ async def test_every_fault_has_its_error_and_is_looked_up(
     twilio: TwilioDouble, fault: Fault, error: type[SendError], effects: int
 ) -> None:
     twilio.faults.script("messages.create", fault)
-    async with opened(twilio, send_timeout_s=0.4) as channel:
+    async with opened(twilio, send_timeout_s=1.2) as channel:
         tried_at = time.time()
         with pytest.raises(SendError) as caught:
             await channel.send(text())

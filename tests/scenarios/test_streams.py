@@ -34,12 +34,18 @@ IN_SLACK = [
 ]
 
 
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """One store is enough for what happens between us and a platform; whole answers run over both."""
+    return f"sqlite:///{tmp_path / 'desk.db'}"
+
+
 @pytest.mark.parametrize(("method", "fault", "pace", "text"), IN_SLACK)
 async def test_a_slack_stream_ends_as_one_whole_message(
-    store_url: str, tmp_path: Path, method: str, fault: Fault, pace: Pace, text: str
+    sqlite_url: str, tmp_path: Path, method: str, fault: Fault, pace: Pace, text: str
 ) -> None:
     slack = Slack(hang_s=HANG_S)
-    async with slack.running(), in_slack(store_url, tmp_path, slack, pace=pace) as desk:
+    async with slack.running(), in_slack(sqlite_url, tmp_path, slack, pace=pace) as desk:
         desk.model.say_next(text)
         slack.faults.script(method, fault)
         await desk.says("C1", f"<@{BOT}> tell me all")
@@ -53,12 +59,12 @@ async def test_a_slack_stream_ends_as_one_whole_message(
 
 @pytest.mark.parametrize("fault", ENDING)
 async def test_a_growing_message_of_telegram_ends_as_the_one_answer(
-    store_url: str, tmp_path: Path, fault: Fault
+    sqlite_url: str, tmp_path: Path, fault: Fault
 ) -> None:
     telegram = Telegram(hang_s=HANG_S)
     async with (
         telegram.running(),
-        in_telegram(store_url, tmp_path, telegram, account={"stream": "edit"}, pace=QUICK) as desk,
+        in_telegram(sqlite_url, tmp_path, telegram, account={"stream": "edit"}, pace=QUICK) as desk,
     ):
         desk.model.say_next(SHORT)
         telegram.faults.script("editMessageText", fault)
@@ -71,10 +77,10 @@ async def test_a_growing_message_of_telegram_ends_as_the_one_answer(
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HANG_AFTER, Fault.LIMITED, Fault.REFUSED])
 async def test_a_preview_of_telegram_may_fail_and_the_answer_comes_once(
-    store_url: str, tmp_path: Path, fault: Fault
+    sqlite_url: str, tmp_path: Path, fault: Fault
 ) -> None:
     telegram = Telegram(hang_s=HANG_S)
-    async with telegram.running(), in_telegram(store_url, tmp_path, telegram, pace=QUICK) as desk:
+    async with telegram.running(), in_telegram(sqlite_url, tmp_path, telegram, pace=QUICK) as desk:
         desk.model.say_next(SHORT)
         telegram.faults.script("sendMessageDraft", fault)
         await desk.says(ANA, "tell me all")
