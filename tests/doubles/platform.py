@@ -164,6 +164,7 @@ class Delivered:
     took_s: list[float] = field(default_factory=list)  # of each try
     ack_s: float | None = None
     body: bytes = b""
+    first_at: float = 0.0  # when the first try left, monotonic clock
 
     @property
     def accepted(self) -> bool:
@@ -238,6 +239,7 @@ class Courier:
         """One try; True when the platform would not repeat it."""
         assert self._http is not None
         started = time.perf_counter()
+        delivered.first_at = delivered.first_at or time.monotonic()
         try:
             async with self._http.request(
                 hook.method,

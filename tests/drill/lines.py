@@ -265,7 +265,7 @@ class SlackLine(Line):
         events = self.double.say(self._place(customer).id, text, team=self.team, user=f"U{customer:06d}", **more)
         self._roots.setdefault(customer, str(events[0]["event"]["ts"]))
         url = f"{self.base}/webhooks/slack/events"
-        done = [await self.double.deliver(self.courier, url, self.secret, event) for event in events]
+        done = await asyncio.gather(*(self.double.deliver(self.courier, url, self.secret, event) for event in events))
         return next((each for each in done if each.accepted), done[0])
 
     def _place(self, customer: int) -> Conversation:

@@ -154,22 +154,25 @@ def _signal(processes: list[int], number: int) -> None:
 
 def _refusals(outcome: Outcome, stage: Stage, away_at: float, returns_at: float) -> None:
     """Every try while the database was away must be refused by 503, and fast."""
-    found: list[tuple[float, int, float]] = []  # seconds into the outage, status, seconds it took
+    found: list[tuple[float, int, float, str]] = []  # seconds into the outage, status, seconds it took, line
     for said in stage.crowd.said:
-        if said.delivered is None or not away_at + 0.5 <= said.sent_at < returns_at - 3.0:
+        first_at = said.delivered.first_at if said.delivered else 0.0  # follow-ups wait for what they follow
+        if said.delivered is None or not away_at + 0.5 <= first_at < returns_at - 3.0:
             continue
-        found.append((said.sent_at - away_at, said.delivered.statuses[0], said.delivered.took_s[0]))
-    refused = [took_s for _, status, took_s in found if status == REFUSED]
-    late = sorted(took_s for at_s, status, took_s in found if status == REFUSED and at_s > REFUSED_IN_S)
+        found.append((first_at - away_at, said.delivered.statuses[0], said.delivered.took_s[0], said.line))
+    refused = [took_s for _, status, took_s, _ in found if status == REFUSED]
+    late = sorted(took_s for at_s, status, took_s, _ in found if status == REFUSED and at_s > REFUSED_IN_S)
     outcome.facts |= {
         "first tries while it was away": len(found),
         "refused by 503": len(refused),
         "refused within, s": round(max(refused), 2) if refused else "none",
         "refused at once, s": f"p50 {late[len(late) // 2]:.3f}  max {late[-1]:.3f}" if late else "none",
     }
-    for at_s, status, took_s in found:
+    for at_s, status, took_s, line in found:
         if status != REFUSED:
-            outcome.findings.append(("unexpected", f"{at_s:.1f} s into it a delivery got {status} instead of 503"))
+            outcome.findings.append(
+                ("unexpected", f"{at_s:.1f} s into it a {line} delivery got {status} instead of 503")
+            )
         elif took_s > REFUSED_IN_S:
             outcome.findings.append(("slow", f"{at_s:.1f} s into it the refusal took {took_s:.1f} s"))
     if late and late[len(late) // 2] > REFUSED_SOON_S:
