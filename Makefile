@@ -1,6 +1,7 @@
 # Few commands, one place. `make demo` needs Python 3.11+ and make; everything else is fetched once and kept.
 PYTHON ?= python3
 RUN := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE  # a server's sources compiled anew are half of its start, and tests start hundreds
 
 .PHONY: demo test check lint types unit setup test-setup clean
 
@@ -15,7 +16,9 @@ test-setup:
 
 test: test-setup       ## everything that needs no GPU: linters, types, layers, tests
 	@$(MAKE) --no-print-directory lint types
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadscope $(ARGS) || \
+	  { echo "Failed beside other tests; each of them once more by itself:"; \
+	    $(RUN) -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
 check: test-setup      ## linters, types, layers
 	@$(MAKE) --no-print-directory lint types

@@ -8,6 +8,7 @@ import hmac
 import importlib
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +33,7 @@ class Message:
     url: str
 
 
-class Line:
+class Line(ABC):
     """One platform; ``burst`` is how many messages one account may send at once before it is paced."""
 
     name: ClassVar[str]
@@ -41,13 +42,13 @@ class Line:
     burst: ClassVar[int]
     library: ClassVar[str]
 
+    @abstractmethod
     def account(self, number: int, api: str) -> dict[str, str]:
         """Settings of account N whose platform is at ``api``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def signed(self, message: Message) -> Signed:
         """Headers and body of a delivery."""
-        raise NotImplementedError
 
     def address(self, number: int) -> str:
         """The path of account N's webhook; the first account is the one named default."""

@@ -31,7 +31,7 @@ from benchmarks.processes import Server, double, folder, frontdesk, machine
 from config.settings import ModelSettings, Settings
 from models import weights
 from models.serve import ModelProcess
-from server.releases import bundle
+from server.releases.bundle import bundle
 
 LOAD_S = 600.0
 ANSWER_S = 180.0

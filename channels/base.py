@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from channels.message import Attachment, Fact, Outbound
+from config.approved import Approved
 
 
 class ChannelError(Exception):
@@ -245,6 +246,9 @@ class Channel(Protocol):
 
     def template(self) -> Mapping[str, Any] | None:
         """The payload to send while the window is closed, None where none is configured."""
+
+    def templates(self) -> Sequence[Approved]:
+        """What staff may choose to send then; :meth:`render` takes it as ``Outbound.template``."""
 
     async def send(self, out: Outgoing) -> Sent:
         """Send (or, with ``out.draft``, finish the draft as) one part; one try. Raises SendError."""

@@ -203,14 +203,47 @@ class Echoed:
     sent_at: float  # epoch seconds
 
 
-Fact = Inbound | Edited | Status | Reacted | Pressed | Consent | Blocked | Moved | Stopped | Revoked | Echoed
+@dataclass(frozen=True, slots=True)
+class StaffActed:
+    """Somebody wrote into a thread of the staff channel, or pressed a button there; never a customer's message.
+
+    ``thread`` is the platform's id of the thread's first message. ``text`` are words, ``action`` is what we gave the
+    button. ``ours`` False: the person belongs to another company that shares the channel.
+    """
+
+    channel: str
+    account: str
+    room: str
+    thread: str
+    user: str
+    external_id: str
+    at: float  # epoch seconds
+    text: str = ""
+    action: str = ""
+    ours: bool = True
+
+
+Fact = (
+    Inbound | Edited | Status | Reacted | Pressed | Consent | Blocked | Moved | Stopped | Revoked | Echoed | StaffActed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A message the platform has approved, with the values of its variables in order; see :mod:`config.approved`."""
+
+    key: str
+    language: str
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """One message to a customer, in CommonMark; each channel renders and splits it.
 
-    ``feedback`` are the payloads of thumbs up and thumbs down where the channel account asks for ratings.
+    ``feedback`` are the payloads of thumbs up and thumbs down where the channel account asks for ratings; ``reasons``
+    are the choices of a message that asks what was wrong with an answer. ``template`` is sent instead of everything
+    else, which then only says what its words are.
     """
 
     text: str
@@ -218,3 +251,5 @@ class Outbound:
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     feedback: tuple[str, str] | None = None
+    reasons: tuple[Button, ...] = ()
+    template: Chosen | None = None

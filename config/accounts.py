@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from config.approved import Approved, approved
 from config.section import Section, http_url
+
+Basis = Literal["no", "consent", "contract", "legitimate_interest"]
+"""On what ground messages of an account may train the model; no = never."""
 
 TELEGRAM_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")  # what Telegram accepts as secret_token
 
@@ -28,6 +32,7 @@ class WebAccount(Section):
     sessions_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 30
     site_messages_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 3_000
     token_days: Annotated[int, Field(ge=1, le=3_650)] = 180
+    trainable: Basis = "contract"
 
     @field_validator("allowed_origins")
     @classmethod
@@ -55,7 +60,14 @@ class PlatformAccount(Section):
     enabled: bool = True
     api_base: str = ""
     feedback: bool = True
+    reasons: bool = True
     catch_up: bool = True
+    trainable: Basis = "contract"
+
+    @property
+    def asks_reasons(self) -> bool:
+        """Whether the reasons can be asked here with buttons."""
+        return self.reasons
 
     @field_validator("api_base")
     @classmethod
@@ -84,6 +96,7 @@ class WhatsAppAccount(PlatformAccount):
     shared_key: SecretStr = SecretStr("")
     template_sid: str = ""
     feedback_template_sid: str = ""
+    reasons_template_sid: str = ""
     phone_number_id: str = ""
     access_token: SecretStr = SecretStr("")
     app_secret: SecretStr = SecretStr("")
@@ -91,6 +104,30 @@ class WhatsAppAccount(PlatformAccount):
     graph_version: str = "v23.0"
     template_name: str = ""
     template_language: str = "en"
+    templates: tuple[str, ...] = ()
+
+    @property
+    def asks_reasons(self) -> bool:
+        """Twilio shows buttons only in templates."""
+        return self.reasons and (self.provider == "meta" or bool(self.reasons_template_sid))
+
+    @property
+    def offered(self) -> tuple[Approved, ...]:
+        """What staff may send outside the window: ``templates``, and the one that is sent by itself."""
+        listed = tuple(approved(line) for line in self.templates)
+        own = self.template_sid if self.provider == "twilio" else self.template_name
+        if not own or any(each.key == own for each in listed):
+            return listed
+        return (*listed, Approved(own, self.template_language, ""))
+
+    @field_validator("templates")
+    @classmethod
+    def _approved(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [(found.key, found.language) for found in map(approved, value)]
+        if len(set(names)) < len(names):
+            message = "names one template twice in the same language"
+            raise ValueError(message)
+        return value
 
     @field_validator("sender")
     @classmethod
@@ -133,6 +170,7 @@ class SlackAccount(PlatformAccount):
     team_id: str = ""
     staff_channel: str = ""
     stream: bool = True
+    trainable: Basis = "no"
 
     @model_validator(mode="after")
     def _whole(self) -> SlackAccount:

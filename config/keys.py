@@ -42,7 +42,7 @@ class Leaf:
     @property
     def secret(self) -> bool:
         """Whether the value must never be shown; a database URL may hold a password, so it counts."""
-        return self.field.annotation is SecretStr or self.path == ("store", "url")
+        return self.field.annotation is SecretStr or self.path in {("store", "url"), ("tools", "shop")}
 
     @property
     def is_list(self) -> bool:

@@ -15,7 +15,15 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from config.accounts import SlackAccount, TelegramAccount, WebAccount, WhatsAppAccount
+from config.alerts import Alerts
+from config.handoff import HandoffSettings
+from config.insight import Analytics, Surveys
+from config.knowledge import Knowledge
+from config.mail import Mail
+from config.releases import ReleaseSettings
 from config.section import Seconds, Section, http_url
+from config.tools import Tools
+from config.training import Training
 
 Tokens = Annotated[int, Field(gt=0, le=1_000_000)]
 ACCOUNTS: dict[str, type[Section]] = {
@@ -24,6 +32,7 @@ ACCOUNTS: dict[str, type[Section]] = {
     "slack": SlackAccount,
     "telegram": TelegramAccount,
 }
+SEAL_KEY_CHARACTERS = 32
 RESERVED_ACCOUNTS = frozenset({"status", "meta", "events", "actions"})  # these words stand in webhook paths
 
 
@@ -63,6 +72,7 @@ class StoreSettings(Section):
     timeout_s: Seconds = 10.0
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     dedupe_days: Annotated[int, Field(ge=30, le=36_500)] = 90
+    customer_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
     @field_validator("url")
     @classmethod
@@ -200,20 +210,6 @@ class Channels(Section):
         return {"default": ACCOUNTS[info.field_name or ""](), **value}
 
 
-class Knowledge(Section):
-    """Retrieval over the shop's documents."""
-
-    enabled: bool = False
-
-    @field_validator("enabled")
-    @classmethod
-    def _available(cls, value: bool) -> bool:  # noqa: FBT001 - pydantic's validator signature
-        if value:
-            message = "must stay false: this version has no retrieval yet"
-            raise ValueError(message)
-        return value
-
-
 class Access(Section):
     """Sign-in of staff and admins."""
 
@@ -221,7 +217,17 @@ class Access(Section):
     session_max_h: Annotated[float, Field(gt=0, le=8_760)] = 168.0
     link_minutes: Annotated[float, Field(gt=0, le=1_440)] = 60.0
     attempts_per_minute: Annotated[int, Field(ge=1, le=1_000)] = 10
+    second_factor_roles: tuple[Literal["viewer", "staff", "admin"], ...] = ()
     argon2_memory_kib: Annotated[int, Field(ge=8_192, le=4_194_304)] = 65_536
+    seal_key: SecretStr = SecretStr("")
+
+    @field_validator("seal_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SEAL_KEY_CHARACTERS:
+            message = f"must have at least {SEAL_KEY_CHARACTERS} characters; make one with: openssl rand -hex 32"
+            raise ValueError(message)
+        return value
 
 
 class Log(Section):
@@ -243,8 +249,16 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     channels: Channels = Channels()
     outbox: Outbox = Outbox()
+    handoff: HandoffSettings = HandoffSettings()
     media: MediaSettings = MediaSettings()
     knowledge: Knowledge = Knowledge()
+    tools: Tools = Tools()
+    mail: Mail = Mail()
+    alerts: Alerts = Alerts()
+    releases: ReleaseSettings = ReleaseSettings()
+    training: Training = Training()
+    analytics: Analytics = Analytics()
+    surveys: Surveys = Surveys()
     access: Access = Access()
     log: Log = Log()
 

@@ -4,6 +4,7 @@ Errors, all raised by ``LLM.chat`` while it is iterated::
 
     ModelError
     ├── ModelUnavailable     nothing answers: connection refused or reset, 5xx
+    │   └── UnknownModel     it answers, but does not serve that name (404)
     ├── ModelBusy            the server asks to wait (429); carries retry_after_s
     ├── ModelTimeout         first_token, gap or total deadline passed; carries the stage
     ├── ModelProtocolError   garbage, a stream cut before its end, an empty answer
@@ -125,6 +126,10 @@ class ModelError(Exception):
 
 class ModelUnavailable(ModelError):
     """Nothing answered at the model's address; check that the model server runs, then try again."""
+
+
+class UnknownModel(ModelUnavailable):
+    """The server does not serve the name it was asked for; load it, or ask for another one."""
 
 
 class ModelBusy(ModelError):

@@ -5,13 +5,15 @@ The prompt's stable part (system message with its tools) always comes first, so 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
@@ -21,6 +23,8 @@ from models.chat import ChatMessage, QuestionTooLong, ToolSpec
 TEMPLATE_PATH = Path(__file__).with_name("chat_template.jinja")
 ESTIMATE_BYTES_PER_TOKEN = 2.5  # pessimistic for every language the demo vocabulary knows: the estimate errs upwards
 ESTIMATE_TOKENS_PER_MESSAGE = 8
+
+T = TypeVar("T")
 
 
 class TokenCounter(Protocol):
@@ -121,7 +125,8 @@ class ExactCounter:
     def count(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """Tokens of the rendered prompt, including the opening of the answer."""
         text = self._template.render(messages, tools)
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        # a batch of one: unlike `encode` it lets other threads run meanwhile
+        return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
 
 
 class EstimatedCounter:
@@ -152,12 +157,17 @@ class PromptBudget:
 
     def __init__(self, counter: TokenCounter, context_tokens: int) -> None:
         self._counter = counter
+        self._aside = ThreadPoolExecutor(1, "prompts")
         self.context_tokens = context_tokens
 
     @property
     def template_digest(self) -> str:
         """The sha256 of the chat template in hex."""
         return template_digest()
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do counting ``work`` in a thread of its own: a long talk takes tens of ms, which the event loop has not."""
+        return await asyncio.get_running_loop().run_in_executor(self._aside, work)
 
     def count(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """Tokens of a prompt made of exactly these messages."""

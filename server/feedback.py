@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from server.conversation import NotFound, Refused
 from server.ids import new_id
 from server.store.contract import Store, Tx
 from server.timeline import Timeline, lock
 
-REASONS = ("wrong", "unclear", "incomplete", "tone", "other")
+Said = Literal["wrong", "outdated", "unclear", "incomplete", "rude", "tone", "other"]
+REASONS: tuple[str, ...] = get_args(Said)
 COMMENT_CHARACTERS = 2_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,13 @@ from channels.base import pulls
 from channels.message import Attachment, Inbound
 from config.settings import Settings
 from server import lanes
-from server.conversation import CustomerSaid, NotFound, PersonAsked, Reason, SignedOut
+from server.conversation import CustomerSaid, NotFound, PersonAsked, Reason, SignedOut, Status
 from server.crashpoint import reach
 from server.engine.words import asks_for_person
 from server.ids import new_id
 from server.store.contract import Conflict, Row, Store, Tx
 from server.store.text import dump
+from server.surveys.scoring import typed
 from server.telemetry import Metrics
 from server.timeline import Timeline
 
@@ -55,6 +57,7 @@ class Gateway:
     def __init__(self, store: Store, settings: Settings, metrics: Metrics) -> None:
         self._store = store
         self._tenant = settings.tenant
+        self._surveys = settings.surveys
         self._case_idle_s = settings.engine.case_idle_h * 3600
         self._metrics = metrics
         self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
@@ -118,7 +121,8 @@ class Gateway:
     ) -> Receipt | None:
         row = await self._lock(tx, inbound)
         if row is None:
-            return None
+            forgotten = await self.forgotten(tx, inbound.channel, inbound.account, inbound.external_id)
+            return Receipt("", "", 0, duplicate=True) if forgotten else None
         timeline = Timeline(tx, row)
         if expected and timeline.id != expected:
             raise _Elsewhere(timeline.id)
@@ -133,16 +137,31 @@ class Gateway:
             timeline.opted_out_at = None if allowed else timeline.opted_out_at or tx.now_s
             if not allowed:  # an answer being written ends at once, and so does what is shown of it
                 tx.notify("control", json.dumps({"conversation": timeline.id, "do": "owner"}))
-        await self._say(tx, timeline, inbound, message_id, answered=allowed is None and timeline.opted_out_at is None)
+        heard = timeline.opted_out_at is None and timeline.banned_at is None
+        told = await self._surveyed(tx, timeline, inbound) if allowed is None and heard else ""
+        await self._say(tx, timeline, inbound, message_id, answered=allowed is None and heard and not told)
+        seq = timeline.seq
+        if told:
+            await timeline.say("notice", told, by_staff=True)
         await timeline.save()
         reach("accept_before_commit")
-        return Receipt(timeline.id, message_id, timeline.seq, duplicate=False)
+        return Receipt(timeline.id, message_id, seq, duplicate=False)
+
+    async def _surveyed(self, tx: Tx, timeline: Timeline, inbound: Inbound) -> str:
+        """What to answer where a message is a score or its reason; '' where it is a message like any other."""
+        rules, status = self._surveys, timeline.state.status
+        asks = rules.csat or rules.nps_days
+        over = status is Status.CLOSED or (status is Status.BOT and rules.idle_minutes)
+        if not (asks and over) or inbound.attachments or inbound.wants_person or asks_for_person(inbound.text):
+            return ""
+        return await typed(tx, timeline, inbound.text, rules)
 
     async def seen(
         self, tx: Tx, channel: str, account: str, external_id: str, conversation_id: str, message_id: str
     ) -> Receipt | None:
         """Remember an id of the platform inside a unit; None when it is new, else what it became. Raises Conflict."""
         key = {"tenant": self._tenant, "channel": channel, "account": account, "external_id": external_id}
+        key["blind"] = blind(external_id)
         first = await tx.row(
             "conversations.seen_first", **key, conversation_id=conversation_id, message_id=message_id, now=tx.now_s
         )
@@ -152,6 +171,11 @@ class Gateway:
         if known is None:  # the first writer rolled back between our two statements; the platform asks again
             raise Conflict("this message id is being written by somebody else; send it again")
         return Receipt(known["conversation_id"], known["message_id"], known["seq"], duplicate=True)
+
+    async def forgotten(self, tx: Tx, channel: str, account: str, external_id: str) -> bool:
+        """Whether this id of the platform belonged to somebody who was erased: its repetition begins nothing."""
+        key = {"tenant": self._tenant, "channel": channel, "account": account}
+        return await tx.row("erasing.known_blind", **key, blind=blind(external_id)) is not None
 
     async def _say(self, tx: Tx, timeline: Timeline, inbound: Inbound, message_id: str, *, answered: bool) -> None:
         """Open a case where need be, queue the message for an answer, number and announce it with its files."""
@@ -218,6 +242,8 @@ class Gateway:
         row = await tx.row("conversations.lock_address", **address)
         if inbound.follow_up and (row is None or inbound.sent_at < row["created_at"] - FOLLOWS_S):
             return None
+        if row is None and await self.forgotten(tx, inbound.channel, inbound.account, inbound.external_id):
+            return None
         if row is None:
             await self._create(tx, inbound, address)
             row = await tx.row("conversations.lock_address", **address)
@@ -260,6 +286,11 @@ class Gateway:
             language=inbound.profile.get("locale"),
             now=began_at,
         )
+
+
+def blind(external_id: str) -> str:
+    """What stays of a platform's id when its customer is erased: enough to know its repetition, nothing to read."""
+    return f"erased:{hashlib.sha256(external_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def _facts(inbound: Inbound) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from server.conversation import Claimed, Closed, PersonAsked, Reason, Refused, Returned, State, Status
+from server.conversation import Claimed, Closed, PersonAsked, Reason, Refused, Returned, State, Status, Transferred
 from server.outbox import rows
 from server.store.contract import Store, Tx
 from server.timeline import Timeline, lock, position
@@ -102,8 +102,30 @@ class Handoff:
         return await self._store.write(unit, order=conversation_id)
 
 
+async def transfer(tx: Tx, timeline: Timeline, wish: Transferred) -> Answer:
+    """Give a locked conversation to a colleague or the queue; answers like a claim. Raises Refused.
+
+    What somebody had begun to send in their seconds for undoing is not sent: the conversation changed hands.
+    """
+    before = timeline.state.owner
+    if timeline.case_id is None:
+        await timeline.open_case()
+    await timeline.change(wish)
+    await timeline.end_drafts("withdrawn")
+    timeline.emit(
+        "transfer",
+        {"from": before, "to": wish.to, "by": wish.by, "reason": timeline.state.reason},
+        audience="staff",
+    )
+    _tell_worker(tx, timeline.id, "owner")
+    await timeline.save()
+    return {**shown(timeline.state), "in_flight": await rows.in_flight(tx, timeline.id)}
+
+
 async def wait_for_person(tx: Tx, timeline: Timeline, reason: Reason) -> Answer:
     """Apply the wish for a person to a locked conversation and save it; answers with status and place in the queue."""
+    if timeline.banned_at is not None:
+        return shown(timeline.state)
     if timeline.case_id is None:  # asked before the first message, or after the case was closed
         await timeline.open_case()
     await timeline.change(PersonAsked(reason, tx.now_s))

@@ -21,11 +21,13 @@ from channels.message import (
     Pressed,
     Reacted,
     Revoked,
+    StaffActed,
     Status,
     Stopped,
 )
-from server import standing
-from server.buttons import Buttons, Press
+from config.insight import Surveys
+from server import reasons, standing
+from server.buttons import REASONS, Buttons, Press, reply_text
 from server.conversation import NotFound, Reason, Refused
 from server.feedback import rate
 from server.gateway import Gateway
@@ -33,7 +35,9 @@ from server.handoff import Handoff, wait_for_person
 from server.outbox import rows
 from server.outbox.access import revoke
 from server.outbox.statuses import apply_status
+from server.staff_slack.intake import take
 from server.store.contract import Conflict, Store, Tx
+from server.surveys import scoring
 from server.timeline import Timeline, lock
 
 log = structlog.get_logger()
@@ -41,6 +45,7 @@ T = TypeVar("T")
 
 TOGETHER = 50  # messages of one conversation in one commit
 TRIES = 3  # of a unit that met another one writing the same row for the first time
+STAFF_LOOKS, STAFF_LOOK_S = 15, 0.1  # for a thread's own message to be recorded, before the platform is told to repeat
 ACCOUNTS = "~"  # order of units that lock an account's own row: behind all conversations
 Place = tuple[str, ...]
 
@@ -56,12 +61,24 @@ class _Turnstile:
 class Inbox:
     """Takes in facts of every kind; whatever is told twice, or at the same time ten times, counts once."""
 
-    def __init__(self, store: Store, gateway: Gateway, handoff: Handoff, buttons: Buttons, tenant: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        gateway: Gateway,
+        handoff: Handoff,
+        buttons: Buttons,
+        tenant: str,
+        *,
+        asks_reasons: Callable[[str, str], bool] = lambda _channel, _account: False,
+        surveys: Surveys | None = None,
+    ) -> None:
         self._store = store
         self._gateway = gateway
         self._handoff = handoff
         self._buttons = buttons
         self._tenant = tenant
+        self._asks_reasons = asks_reasons
+        self._surveys = surveys or Surveys()
         self._places: dict[Place, _Turnstile] = {}
         self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
             Status: self._status,
@@ -74,6 +91,7 @@ class Inbox:
             Echoed: self._echoed,
             Stopped: self._stopped,
             Revoked: self._revoked,
+            StaffActed: self._acted,
         }
 
     async def accept(self, facts: Sequence[Fact]) -> None:
@@ -168,9 +186,16 @@ class Inbox:
                 return
             if press.kind == "person":
                 await wait_for_person(tx, timeline, Reason.CUSTOMER_ASKED)
-            else:
-                await rate(tx, timeline, press.ref, ("customer", fact.giver), press.kind)
-                await timeline.save()
+                return
+            if press.kind == "score":
+                await scoring.pressed(tx, timeline, press.ref, fact.giver, self._surveys)
+                return
+            thumb = press.kind if press.kind in {"up", "down"} else "down"
+            reason = press.kind if press.kind in REASONS else None
+            await rate(tx, timeline, press.ref, ("customer", fact.giver), thumb, reason=reason)
+            if press.kind == "down":
+                await self._ask(tx, timeline, press.ref)
+            await timeline.save()
 
         try:
             await self._write(fact.address, unit)
@@ -180,6 +205,8 @@ class Inbox:
     async def _meant(self, tx: Tx, press: Press) -> str:
         if press.kind == "person":
             return press.ref
+        if press.kind == "score":
+            return await scoring.meant(tx, self._tenant, press.ref)
         message = await tx.row("channels.message_by_id", tenant=self._tenant, id=press.ref)
         if message is None:
             raise NotFound("the rated message is not stored any more")
@@ -207,9 +234,16 @@ class Inbox:
             except (NotFound, Refused) as error:
                 log.debug("reaction_without_effect", channel=fact.channel, reason=str(error))
             else:
+                if fact.value == "down":
+                    await self._ask(tx, timeline, rated)
                 await timeline.save()
 
         await self._write(fact.address, unit)
+
+    async def _ask(self, tx: Tx, timeline: Timeline, message_id: str) -> None:
+        """Let a thumb down be followed by the question why, where the account asks it."""
+        if self._asks_reasons(timeline.channel, timeline.account):
+            await reasons.ask(tx, timeline, message_id)
 
     async def _stopped(self, fact: Stopped) -> None:
         row = await self._store.row(
@@ -225,6 +259,19 @@ class Inbox:
 
         if await self._write(ACCOUNTS, unit):
             log.error("account_revoked", channel=fact.channel, account=fact.account, reason=fact.reason)
+
+    async def _acted(self, fact: StaffActed) -> None:
+        """Take in what staff did in Slack, waiting a moment for a thread that is just being made."""
+        for _ in range(STAFF_LOOKS):
+            try:
+                taken = await self._write(ACCOUNTS, lambda tx: take(tx, self._tenant, fact))
+            except Conflict:
+                await asyncio.sleep(STAFF_LOOK_S)
+                continue
+            if not taken:
+                log.debug("staff_act_passed_over", account=fact.account)
+            return
+        raise Conflict("the thread is not known yet; tell it again")
 
 
 async def _again(step: Callable[[], Awaitable[T]]) -> T:
@@ -244,12 +291,14 @@ def _place(fact: Fact) -> Place:
             return (fact.channel, fact.account, "", fact.part_id or fact.provider_id)
         case Revoked():
             return (fact.channel, fact.account)
+        case StaffActed():
+            return (fact.channel, fact.account, fact.room, fact.thread)
         case _:
             return (fact.channel, fact.account, fact.address)
 
 
 def _spoken(fact: Pressed) -> Inbound:
-    """What a customer says who presses a button that is not ours (a template of the shop's own)."""
+    """What a customer says who presses an offered reply, or a button of the shop's own template."""
     route = fact.route
-    text = fact.label or fact.payload
+    text = reply_text(fact.payload) or fact.label or fact.payload
     return Inbound(fact.channel, fact.account, fact.address, fact.external_id, text, fact.at, route=route)

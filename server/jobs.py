@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import structlog
 
-from server import lanes
+from server import lanes, shifts
 from server.lanes import Lease
 from server.store.contract import Fenced, Store, StoreError, Tx
 
@@ -25,7 +26,10 @@ MAX_ERRORS = 5
 
 
 class Jobs:
-    """Runs registered jobs; ``schedules`` maps a job's name to its cron text (UTC)."""
+    """Runs registered jobs; ``schedules`` maps a job's name to its cron text (UTC).
+
+    Jobs run one after the other, so they are short; the names in ``long`` run beside them, for as long as they take.
+    """
 
     def __init__(
         self,
@@ -34,13 +38,16 @@ class Jobs:
         jobs: Mapping[str, Job],
         schedules: Mapping[str, str],
         *,
+        long: Collection[str] = (),
         lease_s: float = LEASE_S,
     ) -> None:
         self._store = store
         self._tenant = tenant
         self._jobs = jobs
         self._schedules = schedules
+        self._long = frozenset(long)
         self._lease_s = lease_s
+        self._beside: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -51,26 +58,15 @@ class Jobs:
                 await lanes.put_schedule(tx, self._tenant, name, cron, {})
 
         await self._store.write(register)
-        task = asyncio.create_task(self._loop(), name="scheduler")
+        idle = partial(asyncio.sleep, STEP_S)
+        task = asyncio.create_task(shifts.repeat("scheduler", self.step, idle), name="scheduler")
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _loop(self) -> None:
-        while True:
-            try:
-                await self.step()
-            except StoreError as error:
-                log.warning("scheduler_waits", error=type(error).__name__, reason=str(error))
-            except Exception:
-                log.exception("scheduler_step_failed")
-            await asyncio.sleep(STEP_S)
+            await shifts.end([task, *self._beside])
 
     async def step(self) -> None:
-        """Put what is due and run what is ready; one job after the other."""
+        """Put what is due and run what is ready; one job after the other, long ones beside."""
 
         async def unit(tx: Tx) -> list[Lease]:
             await lanes.due(tx, time.time())
@@ -78,7 +74,12 @@ class Jobs:
 
         while leases := await self._store.write(unit, order="~"):
             for lease in leases:
-                await self._run(lease)
+                if lease.key not in self._long:
+                    await self._run(lease)
+                    continue
+                task = asyncio.create_task(self._run(lease), name=f"job {lease.key}")
+                self._beside.add(task)
+                task.add_done_callback(self._beside.discard)
 
     async def _run(self, lease: Lease) -> None:
         job = self._jobs.get(lease.key)
@@ -91,6 +92,10 @@ class Jobs:
                 return
             await job(lease.head.body)
             await self._store.write(lambda tx: lanes.ack(tx, lease, lease.first_seq))
+        except asyncio.CancelledError:  # the process stops: another one goes on at once
+            with suppress(StoreError):
+                await self._store.write(lambda tx: lanes.nack(tx, lease, 0.0, error=False))
+            raise
         except StoreError as error:
             log.warning("job_left", job=lease.key, error=type(error).__name__)
         except Exception:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from croniter import croniter  # type: ignore[import-untyped]
-
+from config.cron import is_cron, next_time
 from server.ids import new_id
 from server.store.contract import Fenced, Row, Store, Tx, Value
 from server.store.text import dump
@@ -172,11 +170,11 @@ async def put_schedule(
     tx: Tx, tenant: str, name: str, cron: str, body: Mapping[str, Any], *, enabled: bool = True
 ) -> None:
     """Set a recurring job of lane ``name``; ``cron`` is in UTC. Raises ValueError on a cron text that says nothing."""
-    if not croniter.is_valid(cron):
+    if not is_cron(cron):
         raise ValueError(f"{cron!r} is not a cron expression; write five fields such as '0 3 * * *' (03:00 UTC)")
     await tx.run(
         "lanes.put_schedule", tenant=tenant, name=name, cron=cron, body=dump(body), enabled=int(enabled),
-        next_at=_next_at(cron, tx.now_s),
+        next_at=next_time(cron, tx.now_s),
     )  # fmt: skip
 
 
@@ -186,7 +184,7 @@ async def due(tx: Tx, now_s: float) -> list[str]:
     for row in await tx.rows("lanes.due", now_s=now_s, limit=SCHEDULES_PER_UNIT):
         await put(tx, row["tenant"], "job", row["name"], json.loads(row["body"]))
         await tx.run(
-            "lanes.fired", tenant=row["tenant"], name=row["name"], now_s=now_s, next_at=_next_at(row["cron"], now_s)
+            "lanes.fired", tenant=row["tenant"], name=row["name"], now_s=now_s, next_at=next_time(row["cron"], now_s)
         )
         fired.append(str(row["name"]))
     return fired
@@ -225,8 +223,3 @@ async def _give_back(tx: Tx, lease: Lease, delay_s: float, *, errors: int, untri
         raise _fenced(lease)
     if delay_s <= 0:
         tx.notify(topic(lease.kind), lease.key)
-
-
-def _next_at(cron: str, after_s: float) -> float:
-    following = croniter(cron, datetime.fromtimestamp(after_s, UTC)).get_next(datetime)
-    return float(following.timestamp())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,7 +21,9 @@ from server.telemetry import Metrics
 
 log = structlog.get_logger()
 
-Launch = Callable[[ModelSettings, Path, Path, Callable[[ModelState], None]], ModelProcess]
+Launch = Callable[..., ModelProcess]
+Prepare = Callable[[VLLM, str], Awaitable[None]]
+"""Brings a model server, known by a name (empty: the child of this process), to what it needs before any request."""
 
 REMOTE_POLL_S = 0.5  # while a URL has not answered yet
 WEIGHTS_RETRY_S = 30.0
@@ -29,13 +32,18 @@ WEIGHTS_RETRY_S = 30.0
 class Model:
     """Implements ``models.chat.LLM``; ``state`` says whether turns may be dispatched.
 
-    ``launch`` makes the child's process from model settings, weights folder, log file and a listener for its states.
+    ``launch`` makes the child's process from model settings, weights folder, log file and a listener for its states;
+    ``prepare`` is run after each start of it, before READY.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, launch: Launch = ModelProcess) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, launch: Launch = ModelProcess, prepare: Prepare | None = None
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._launch = launch
+        self._launch = partial(launch, prepare=self._prepare_child) if prepare is not None else launch
+        self._prepare = prepare
+        self._replicas: dict[str, VLLM] = {}
         self._client: VLLM | None = None
         self._process: ModelProcess | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -52,6 +60,13 @@ class Model:
         """Counts with the served model's tokenizer once its files are at hand, with an upper estimate before."""
         return self._budget
 
+    @property
+    def servers(self) -> Mapping[str, VLLM]:
+        """The model servers that can be told to load something, by address; the child of this process by ''."""
+        if self._client is None or self.state is not ModelState.READY:
+            return {}
+        return self._replicas or {self._settings.model.base_url: self._client}
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start (or find) the model in the background; the block begins at once, while it still loads."""
@@ -65,6 +80,8 @@ class Model:
                 await self._process.stop()
             elif self._client is not None:
                 await self._client.close()
+            for client in self._replicas.values():
+                await client.close()
 
     async def chat(
         self,
@@ -117,8 +134,25 @@ class Model:
                 self._set(ModelState.DOWN)
                 log.error("model_unreachable", url=model.base_url, after_s=model.load_timeout_s)
             await asyncio.sleep(REMOTE_POLL_S)
+        await self._prepare_remote(model)
         # from here on failures are the breaker's matter: a URL has no other signs of life than its answers
         self._set(ModelState.READY)
+
+    async def _prepare_child(self, client: VLLM) -> None:
+        assert self._prepare is not None
+        await self._prepare(client, "")
+
+    async def _prepare_remote(self, model: ModelSettings) -> None:
+        assert self._client is not None
+        key = model.api_key.get_secret_value()
+        self._replicas = {url: VLLM(url, key) for url in self._settings.releases.replicas}
+        if self._prepare is None:
+            return
+        for url, client in (self._replicas or {model.base_url: self._client}).items():
+            try:
+                await self._prepare(client, url)
+            except ModelError as error:  # it is looked at again every few seconds
+                log.warning("replica_not_prepared", url=url, error=type(error).__name__)
 
     async def _start_child(self) -> None:
         found = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from server.audit import audit
 from server.auth.login import person_principal
 from server.auth.passwords import Passwords, password_fault
-from server.auth.sessions import Device, NewSession, Sessions
+from server.auth.sessions import Device, NewSession, SecondStep, Sessions
 from server.auth.tokens import fingerprint
 from server.ids import new_id
 from server.links import PEOPLE_ORDER, guard_people
@@ -81,13 +81,14 @@ class People:
     async def redeem(self, newcomer: Newcomer, device: Device) -> tuple[Principal, NewSession]:
         """Use a link exactly once and sign its person in.
 
-        Raises 410 for a used or expired link, 422 for what was typed, 409 when the address is taken.
+        Raises SecondStep where that needs more than a password, 410 for a used or expired link, 422 for what was typed,
+        409 when the address is taken.
         """
         plan = await self._plan(newcomer)
         fresh = self._sessions.fresh()
         principal = person_principal(self._tenant, plan.person)
 
-        async def unit(tx: Tx) -> None:
+        async def unit(tx: Tx) -> str:
             await guard_people(tx, self._tenant)
             used = await tx.run("people.use_link", token_hash=plan.token_hash, tenant=self._tenant, now=self._clock())
             if not used:
@@ -96,13 +97,16 @@ class People:
                 await self._reset(tx, plan)
             else:
                 await self._add(tx, plan)
-            await self._sessions.add(tx, fresh, principal.id, device)
+            step = await self._sessions.begin(tx, fresh, principal, device)
             await audit(tx, principal, f"link.{plan.purpose}.used", principal.id, ip=device.ip)
+            return step
 
         try:
-            await self._store.write(unit, order=PEOPLE_ORDER)
+            step = await self._store.write(unit, order=PEOPLE_ORDER)
         except Conflict:
             raise _taken() from None
+        if step:
+            raise SecondStep(fresh.cookie, step)
         return principal, fresh
 
     async def _plan(self, newcomer: Newcomer) -> _Plan:
@@ -146,6 +150,7 @@ class People:
             raise _gone()
         await tx.run("people.set_password", tenant=self._tenant, id=row["id"], password_hash=plan.password_hash)
         await tx.run("access.end_sessions", person_id=row["id"])
+        await tx.run("second.end_sign_ins", tenant=self._tenant, person_id=row["id"])
 
     async def change(
         self, principal: Principal, person_id: str, *, role: Role | None, disabled: bool | None, ip: str
@@ -168,6 +173,7 @@ class People:
                 raise Problem(409, "Last admin", detail)
             if off:
                 await tx.run("access.end_sessions", person_id=person_id)
+                await tx.run("second.end_sign_ins", tenant=self._tenant, person_id=person_id)
                 await tx.run(
                     "people.drop_links", now=self._clock(), tenant=self._tenant, person_id=person_id, email=None
                 )
@@ -187,13 +193,12 @@ def _nobody() -> Problem:
 
 def _gone() -> Problem:
     detail = "This link was used, has expired, or never existed. Ask an admin for a new one."
-    return Problem(410, "Link not valid", detail)
+    return Problem(410, "Link not valid", detail, more={"code": "link"})
 
 
 def _taken() -> Problem:
-    return Problem(
-        409, "Address taken", "Somebody with this email has an account already; sign in, or ask for a reset."
-    )
+    detail = "Somebody with this email has an account already; sign in, or ask for a reset."
+    return Problem(409, "Address taken", detail, more={"code": "taken"})
 
 
 def _typed(field: str, message: str) -> Problem:

@@ -18,7 +18,12 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STORE_RETRY_S = 2  # a database restart is usually over by then
+OPENAI = "/v1/"  # addresses whose clients expect OpenAI's error documents
 STARTED = web.RequestKey("started", bool)  # the answer's head is on the wire; no other answer can follow
+
+
+SERVER_ERRORS = 500
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class Problem(Exception):
@@ -41,6 +46,21 @@ class Problem(Exception):
         self.type = type_
         self.headers = dict(headers or {})
         self.more = dict(more or {})
+
+    def answer_to(self, request: web.Request) -> web.Response:
+        """The answer in the shape that clients of this address read."""
+        return self.openai() if request.path.startswith(OPENAI) else self.response()
+
+    def openai(self) -> web.Response:
+        """The answer as OpenAI's clients read it; their word for input that is no good is 400."""
+        status = HTTPStatus.BAD_REQUEST if self.status == HTTPStatus.UNPROCESSABLE_ENTITY else self.status
+        error = {
+            "message": self.detail or self.title,
+            "type": _OPENAI_TYPES.get(status, "invalid_request_error" if status < SERVER_ERRORS else "server_error"),
+            "param": self.more.get("param"),
+            "code": self.more.get("code"),
+        }
+        return web.json_response({"error": error}, status=status, headers=self.headers)
 
     def response(self) -> web.Response:
         """The ``application/problem+json`` answer, with this problem's own headers."""
@@ -73,7 +93,7 @@ def _field(location: Sequence[int | str]) -> str:
     return ".".join(str(part) for part in location) or "body"
 
 
-def _from_http(error: web.HTTPException) -> web.StreamResponse:
+def _from_http(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     """Aiohttp's own refusals in our shape; redirects stay what they are."""
     if error.status < HTTPStatus.BAD_REQUEST:
         raise error
@@ -83,7 +103,7 @@ def _from_http(error: web.HTTPException) -> web.StreamResponse:
         HTTPStatus.METHOD_NOT_ALLOWED: f"This address allows {headers.get('Allow', 'other methods')} only.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this server accepts; send less at once.",
     }.get(HTTPStatus(error.status), "")
-    return Problem(error.status, error.reason, detail, headers=headers).response()
+    return Problem(error.status, error.reason, detail, headers=headers).answer_to(request)
 
 
 def _unexpected(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -97,7 +117,7 @@ def _unexpected(request: web.Request, error: Exception) -> web.StreamResponse:
             request.transport.close()
         raise ConnectionResetError from None  # aiohttp ends the connection quietly; half an answer cannot be repaired
     detail = f"Something went wrong here, and it was logged as {error_id}; give this id to whoever runs the server."
-    return Problem(500, "Internal error", detail, more={"error_id": error_id}).response()
+    return Problem(500, "Internal error", detail, more={"error_id": error_id}).answer_to(request)
 
 
 def _expected(error: Exception) -> Problem | None:
@@ -121,11 +141,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _from_http(error)
+        return _from_http(request, error)
     except ConnectionError:
         raise  # the client went away; there is nobody to answer
     except Exception as error:  # noqa: BLE001 - the top of the request loop
         problem = _expected(error)
         if problem is None or request.get(STARTED):
             return _unexpected(request, error)
-        return problem.response()
+        return problem.answer_to(request)

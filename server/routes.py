@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from config.settings import Http
 from server.headers import set_headers
 from server.problems import Handler, Problem, problems
+from server.sight import Sight
 
 BODY_S: Final = 15.0  # for a whole body to arrive: a slow sender must not hold a connection for ever
 FORWARDED: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
@@ -58,11 +59,17 @@ class Principal:
     email: str = ""
     session: str = ""  # sha256 of the session cookie; empty without one
     csrf_hash: str = ""
+    scope: str = ""  # the channel accounts whose conversations they see, as server.teams writes it; empty = all
 
     @property
     def owner(self) -> str:
         """The id that a claimed conversation stores; keys are marked, so they are never taken for a person."""
         return self.id if self.kind == "person" else f"{self.kind}:{self.id}"
+
+    @property
+    def sight(self) -> Sight:
+        """What lists need to leave out what the caller's teams do not see."""
+        return Sight(self.owner, self.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,9 @@ class Gate(Protocol):
     def check_forgery(self, request: web.Request, principal: Principal) -> None:
         """Raise a 403 problem for an unsafe request that another site may have sent with the caller's cookie."""
 
+    async def check_scope(self, request: web.Request, principal: Principal) -> None:
+        """Raise a 404 problem for something of a conversation that the caller's teams do not see."""
+
     async def record(self, request: web.Request, principal: Principal, action: str) -> None:
         """Write the audit row of an action that did not write one itself."""
 
@@ -123,6 +133,8 @@ def _guarded(route: Route, gate: Gate) -> Handler:
             raise Problem(403, "Not allowed", detail)
         if route.unsafe:
             gate.check_forgery(request, principal)
+        if principal.scope:
+            await gate.check_scope(request, principal)
         request[PRINCIPAL] = principal
         response = await route.handler(request)
         if route.unsafe and response.status < web.HTTPBadRequest.status_code and not request.get(AUDITED):

@@ -9,7 +9,8 @@ from server.store.contract import Store, Tx
 VISITOR = "visitor"  # signs the tokens of web visitors
 BUTTON = "button"  # signs what the buttons below our messages carry
 FILE = "file"  # signs short-lived addresses of stored files
-NAMES = (VISITOR, BUTTON, FILE)
+VERIFICATION = "verification"  # hashes the codes that prove who a customer is
+NAMES = (VISITOR, BUTTON, FILE, VERIFICATION)
 KEY_BYTES = 32
 
 

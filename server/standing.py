@@ -104,6 +104,8 @@ async def echoed(tx: Tx, gateway: Gateway, tenant: str, fact: Echoed) -> bool:
     place = (fact.channel, fact.account)
     if await rows.by_provider(tx, tenant, *place, fact.external_id) is not None:
         return False  # our own message, told back to us
+    if await gateway.forgotten(tx, *place, fact.external_id):
+        return False  # of a customer who was erased since
     first = Inbound(*place, fact.address, fact.external_id, "", fact.sent_at)
     timeline, message_id = await gateway.open(tx, first), new_id()
     if await gateway.seen(tx, *place, fact.external_id, timeline.id, message_id) is not None:

@@ -26,6 +26,8 @@ TALKATIVE = {  # loggers that repeat URLs, headers or bodies at INFO
     "aiohttp.access": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
+    "httpx2": logging.WARNING,
+    "mcp": logging.CRITICAL,  # repeats messages it cannot read
     "slack_bolt": logging.ERROR,
     "slack_sdk": logging.WARNING,
     "telegram": logging.WARNING,
@@ -87,7 +89,7 @@ UNITS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # buckets of group sizes
 
 
 class Metrics:
-    """Every figure of one server, on a registry of its own; this constructor is the one table of names."""
+    """Every figure of one server, on a registry of its own; this is the one table of names."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -113,6 +115,15 @@ class Metrics:
         self.first_token_seconds = times("frontdesk_first_token_seconds", "From dispatch to the first token")
         self.queue_wait_seconds = times("frontdesk_queue_wait_seconds", "From acceptance of a message to dispatch")
 
+        self.citations_removed = counter(
+            "frontdesk_citations_removed_total", "Footnotes that a model made up, taken out of its answer"
+        )
+        self.knowledge_degraded = gauge(
+            "frontdesk_knowledge_degraded", "1 while answers are found by words alone, because vectors are missing"
+        )
+        self.tool_calls = counter("frontdesk_tool_calls_total", "Tool calls, by how they ended", ["tool", "outcome"])
+        self.tool_seconds = times("frontdesk_tool_seconds", "Duration of a tool call", ["tool"])
+
         self.model_state = Enum("frontdesk_model_state", "State of the model", states=MODEL_STATES, registry=registry)
         self.breaker_open = gauge("frontdesk_breaker_open", "1 while the model's circuit breaker is open")
         self.child_restarts = counter("frontdesk_child_restarts_total", "Restarts of supervised processes", ["child"])
@@ -128,6 +139,32 @@ class Metrics:
             ["channel", "account"],
         )
 
+        self._releases(registry)
+        self._work(registry)
+
+    def _releases(self, registry: CollectorRegistry) -> None:
+        """Figures of releases and their adapters."""
+        self.adapters_missing = Gauge(
+            "frontdesk_adapters_missing", "Adapters that releases need and a model server does not serve",
+            registry=registry,
+        )  # fmt: skip
+        self.adapter_fallbacks = Counter(
+            "frontdesk_adapter_fallbacks_total", "Answers of the base model because an adapter was not served",
+            registry=registry,
+        )  # fmt: skip
+        self.canary_evidence = Gauge(
+            "frontdesk_canary_evidence", "Evidence against the running canary; it is rolled back at 1",
+            registry=registry,
+        )  # fmt: skip
+        self.rollbacks = Counter(
+            "frontdesk_canary_rollbacks_total", "Canaries that were taken back without a person", registry=registry
+        )
+
+    def _work(self, registry: CollectorRegistry) -> None:
+        """Figures of lanes, commits and requests."""
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        short = partial(Histogram, registry=registry, buckets=SHORT_S)
         self.lanes = gauge("frontdesk_lanes", "Lanes with open work, by state", ["kind", "state"])
         self.lane_oldest_seconds = gauge("frontdesk_lane_oldest_seconds", "Age of the oldest open item", ["kind"])
         self.items_parked = counter("frontdesk_items_parked_total", "Items set aside for staff after repeated failure")

@@ -48,6 +48,7 @@ class Timeline:
         self.edits: int = row["edits"]
         self.opted_out_at: float | None = row["opted_out_at"]
         self.blocked_at: float | None = row["blocked_at"]
+        self.banned_at: float | None = row["banned_at"]  # set by staff: nothing they write is answered
 
     def emit(self, kind: str, body: Mapping[str, Any], *, audience: str = "customer") -> int:
         """Append an event and return its sequence."""
@@ -68,11 +69,13 @@ class Timeline:
         extra: Mapping[str, Any] | None = None,
         draft_seq: int | None = None,
         send: bool = True,
+        by_staff: bool = False,
     ) -> str:
         """Store a message and announce it; ``extra`` is shown to the customer as well. Returns the message id.
 
         What bot or staff say on a platform is queued in the outbox too. ``draft_seq``: the first in-lane sequence of
         the turn whose draft this finishes (harmless when none was shown). ``send`` False: the customer has it already.
+        ``by_staff``: a notice on behalf of staff, so it goes out while they hold the conversation or the bot is off.
         """
         message_id = message_id or new_id()
         body = dict(extra or {})
@@ -99,9 +102,8 @@ class Timeline:
             now=self.tx.now_s,
         )
         if send and role in SPEAKS and not pulls(self.channel):
-            await rows.put(
-                self.tx, self, message_id=message_id, author=SPEAKS[role], draft_seq=draft_seq, turn_id=turn_id
-            )
+            speaker: rows.Author = "staff" if by_staff else SPEAKS[role]
+            await rows.put(self.tx, self, message_id=message_id, author=speaker, draft_seq=draft_seq, turn_id=turn_id)
         return message_id
 
     async def change(self, fact: Fact) -> bool:
@@ -112,6 +114,8 @@ class Timeline:
         body: dict[str, Any] = {"status": self.state.status.value, "reason": self.state.reason}
         if self.state.status is Status.WAITING and self.state.waiting_since is not None:
             body["position"] = await position(self.tx, self.tenant, self.state.waiting_since)
+        if self.state.status is Status.WAITING and self.case_id is not None:
+            await self.tx.run("conversations.case_handed", id=self.case_id, reason=self.state.reason, now=self.tx.now_s)
         self.emit("state", body)
         return True
 
@@ -180,7 +184,8 @@ class Timeline:
             conversation_id=self.id,
             now=self.tx.now_s,
         )
-        self.emit("case_opened", {"case_id": self.case_id}, audience="staff")
+        place = {"channel": self.channel, "account": self.account, "language": self.language}
+        self.emit("case_opened", {"case_id": self.case_id, **place}, audience="staff")
 
     async def close_case(self, by: str) -> None:
         """End the running episode, if there is one."""

@@ -26,6 +26,7 @@ from channels.base import (
     Unknown,
 )
 from channels.message import Attachment, Fact, Outbound
+from config.approved import Approved
 
 PLAIN = Limits(text_units=40, unit="characters", edit_interval_s=None, look_up=True)
 
@@ -62,6 +63,7 @@ class ChannelDouble:
         self.withdrawn: list[str] = []
         self.rendered: list[Outbound] = []
         self.template_payload: Mapping[str, Any] | None = None
+        self.offered: Sequence[Approved] = ()
         self.gate = asyncio.Event()
         self.gate.set()
         self.started = asyncio.Event()
@@ -88,6 +90,10 @@ class ChannelDouble:
 
     def template(self) -> Mapping[str, Any] | None:
         return self.template_payload
+
+    def templates(self) -> Sequence[Approved]:
+        """What a test offers."""
+        return self.offered
 
     async def send(self, out: Outgoing) -> Sent:
         self.sends.append(out)

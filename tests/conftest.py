@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from aiohttp import web_app
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import postgres
+from tests.plain_logs import plain_logs
 
+plain_logs()
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+hypothesis.settings.load_profile("untimed")
 PARTS = {
     "postgres": "PostgreSQL's server programs (initdb, pg_ctl, found by pg_config)",
     "browser": "Chromium and playwright",
@@ -22,6 +29,12 @@ PARTS = {
     "faults": "strace and the right to trace processes",
 }
 """Markers of tests that need a program, and what that is."""
+ALONE = (
+    *("tests/browser/", "tests/faults/", "tests/loop/", "tests/server/test_console_browser.py"),
+    *("tests/scenarios/test_telegram_kills.py", "tests/server/commands/test_drill.py"),
+    "tests/server/knowledge/test_site_killed.py",
+)
+"""Tests that start processes of several cores' appetite: never two of them at once."""
 REQUIRED = frozenset(filter(None, os.environ.get("REQUIRE_PARTS", "").replace(" ", "").split(",")))
 
 
@@ -29,6 +42,27 @@ def pytest_configure() -> None:
     """Refuse a part that does not exist: it would require nothing."""
     if unknown := REQUIRED - PARTS.keys():
         raise pytest.UsageError(f"REQUIRE_PARTS: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
+
+
+@pytest.fixture(autouse=True)
+def forgotten_apps() -> Iterator[None]:
+    """Let go of the test's application: aiohttp keeps every one that was served, with all that hangs on it (15 MB)."""
+    yield
+    web_app._cached_build_middleware.cache_clear()
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Two workers (``-n 2``): a file stays whole on one, and what needs the machine goes one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "alone" if path.startswith(ALONE) else path
+
+
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` must still work
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Told by path: the groups of ``--dist loadgroup`` do not reach the scheduler with pytest 9."""
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,9 +105,7 @@ def no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
     """A running PostgreSQL with a migrated template database."""
-    with postgres.cluster() as server:
-        with ThreadPoolExecutor(1) as thread:  # an async fixture may ask for it while its own loop runs
-            thread.submit(lambda: asyncio.run(server.make_template())).result()
+    with postgres.migrated(durable=False) as server:
         yield server
 
 
@@ -97,3 +129,11 @@ async def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     cluster: postgres.Cluster = request.getfixturevalue("cluster")
     async with cluster.database() as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def the_same_clock() -> Iterator[None]:
+    """A clock that somebody moved for good (an imported benchmark once did) fails its own test, not fifty others."""
+    before = time.time
+    yield
+    assert time.time is before, "this test moved time.time for every test after it"

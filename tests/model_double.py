@@ -252,6 +252,7 @@ class ModelDouble:
                 "model": body.get("model"),
                 "messages": body["messages"],
                 "stream": body.get("stream"),
+                "wishes": {key: value for key, value in body.items() if key != "messages"},
             }
         )
         if body.get("model") not in {*self.models, *self.stats.adapters}:

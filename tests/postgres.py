@@ -1,7 +1,13 @@
-"""A throwaway PostgreSQL cluster for tests: durable settings, its own folder and port, gone at the end."""
+"""A throwaway PostgreSQL cluster for tests: its own folder and port, gone at the end.
+
+A *durable* one waits for the disk as in production: for benchmarks, and for drills that measure. Others do not: what a
+killed server wrote is with the kernel, tests never take the power away, and a fresh database per test costs 0.06 s in
+place of 1.2 s: its files are copied, where a durable cluster writes each page to its log.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -12,6 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -40,8 +47,10 @@ def bindir() -> Path | None:
 class Cluster:
     """One running server; ``url(name)`` addresses a database in it."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, durable: bool = True) -> None:
         self.folder = folder
+        self._durable = durable
+        self._strategy = "wal_log" if durable else "file_copy"
         self._programs = programs
         self._kept: set[str] = set()
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
@@ -51,13 +60,14 @@ class Cluster:
             self.port = probe.getsockname()[1]
 
     def create(self) -> None:
-        """Make the files; fsync stays on, as in production."""
+        """Make the files."""
         if self._as_user:
             shutil.chown(self.folder, "postgres")
         self._run("initdb", "-D", str(self.folder / "data"), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C")
         (self.folder / "data" / "postgresql.auto.conf").write_text(
             f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n"
-            "shared_buffers = '64MB'\nmax_connections = 60\nfsync = on\nlog_min_messages = fatal\n"
+            "shared_buffers = '64MB'\nmax_connections = 60\nlog_min_messages = fatal\n"
+            + ("fsync = on\n" if self._durable else "fsync = off\nfull_page_writes = off\n")
         )
 
     def start(self) -> None:
@@ -85,7 +95,7 @@ class Cluster:
         """URL of a fresh database, dropped at the end."""
         name = f"t{uuid.uuid4().hex}"
         source = "template1" if empty else TEMPLATE
-        await self._admin(f"create database {name} template {source} strategy file_copy")
+        await self._admin(f"create database {name} template {source} strategy {self._strategy}")
         try:
             yield self.url(name)
         finally:
@@ -94,7 +104,7 @@ class Cluster:
     async def kept(self, name: str) -> str:
         """A database that is made once and stays until the cluster goes."""
         if name not in self._kept:
-            await self._admin(f"create database {name} template {TEMPLATE} strategy file_copy")
+            await self._admin(f"create database {name} template {TEMPLATE} strategy {self._strategy}")
             self._kept.add(name)
         return name
 
@@ -115,14 +125,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(*, durable: bool = True) -> Iterator[Cluster]:
     """A running server in a new temporary folder."""
     programs = bindir()
     assert programs is not None
     _sweep(programs)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     (folder / "owner").write_text(str(os.getpid()))
-    server = Cluster(folder, programs)
+    server = Cluster(folder, programs, durable=durable)
     try:
         server.create()
         server.start()
@@ -132,6 +142,15 @@ def cluster() -> Iterator[Cluster]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def migrated(*, durable: bool = True) -> Iterator[Cluster]:
+    """A running server with a migrated template database, from which fresh ones are copied."""
+    with cluster(durable=durable) as server:
+        with ThreadPoolExecutor(1) as thread:  # an async fixture may ask for it while its own loop runs
+            thread.submit(lambda: asyncio.run(server.make_template())).result()
+        yield server
 
 
 def _sweep(programs: Path) -> None:

@@ -23,6 +23,7 @@ FUNCTION_LINES = 60  # code lines: neither blank, nor comment, nor docstring
 FUNCTION_P90 = 30
 
 LOOP_TOPS = {  # a broad except stands only where one fault must not end a loop
+    "server/shifts.py": "worker and sender: a fault of one step does not end the loop",
     "server/engine/worker.py": "turns: a fault of one turn is counted, the others go on",
     "server/jobs.py": "scheduler: a job that fails is retried by its lane",
     "server/outbox/sender.py": "sends: a fault of one message is counted, the others go on",
@@ -32,17 +33,50 @@ LOOP_TOPS = {  # a broad except stands only where one fault must not end a loop
     "server/store/sqlite.py": "commits: the writer thread outlives a group",
 }
 LATE_IMPORTS = {  # modules loaded by name, each for one reason
+    "server/analytics/tables.py": "pyarrow, an extra: Parquet is made only where it is installed",
     "server/cli.py": "the command table",
     "server/app.py": "uvloop is optional",
+    "server/auth/seal.py": "the cipher loads with the first authenticator app",
+    "config/cron.py": "the first cron text that is read loads the library, not every process's start",
     "server/accounts.py": "a platform's module and its libraries load where an account of it is on",
     "channels/web.py": "the JOSE library costs a third of the start, and few sites prove identities",
     "channels/slack/sdk.py": "Slack's library loads where an account of it is on",
     "channels/telegram/api.py": "Telegram's library loads where an account of it is on",
     "channels/whatsapp/twilio.py": "Twilio's library loads where an account of it is on",
+    "server/tools/mcp_tools.py": "the MCP library takes a second to import, and few shops name a server",
+    "server/tools/python_tools.py": "a shop's own functions are named in its tools file",
+    "server/tools/schema.py": "the checker of schemas loads in a thread before the first call",
+    "server/tools/builtin/shop.py": "a shop on SQLite never loads the PostgreSQL driver",
+    "server/knowledge/chunking.py": "the splitter is loaded by the first document",
+    "server/knowledge/lexical.py": "the word index is loaded by the first document",
+    "server/wits.py": "the numeric half of retrieval is a third of the start, and loads where knowledge is on",
+    "models/vllm_lora.py": "vLLM is there only in the processes that call the plug-in, and is patched only on a CPU",
+    "training/__main__.py": "torch takes seconds to import, and most commands need none of it",
+    "training/exporters.py": "trackers of other makers are optional",
+    "models/embedding.py": "the runtime of the embedding model loads with the first document",
+    "server/knowledge/robots.py": "the robots library is loaded by the first crawl",
+    "server/knowledge/reading_child.py": "one format's library is loaded per file, in the child",
+    "server/knowledge/formats/pdf.py": "only the child that reads a PDF loads its library",
+    "server/knowledge/formats/word.py": "only the child that reads a DOCX loads its library",
+    "server/knowledge/formats/page.py": "only the child that reads a page loads its library",
+    "server/knowledge/sql_source.py": "a shop without PostgreSQL sources never loads the driver",
+    "server/sandbox.py": "a platform's library is loaded when somebody simulates it",
     "server/store/open.py": "a shop on SQLite never loads the PostgreSQL driver",
 }
 COVERED_ELSEWHERE = {  # module -> the test file that covers it
     "server/api/web_shapes.py": "tests/server/api/test_web.py",
+    "server/api/knowledge_shapes.py": "tests/server/api/test_knowledge.py",
+    "server/api/openai_shapes.py": "tests/server/api/test_openai.py",
+    "server/api/analytics_shapes.py": "tests/server/api/test_analytics.py",
+    "server/analytics/definitions.py": "tests/server/analytics/test_metrics.py",
+    "server/analytics/reading.py": "tests/server/analytics/test_folding.py",
+    "server/analytics/tables.py": "tests/server/api/test_analytics.py",
+    "server/surveys/asking.py": "tests/server/surveys/test_surveys.py",
+    "server/surveys/scoring.py": "tests/server/surveys/test_surveys.py",
+    "server/surveys/words.py": "tests/server/surveys/test_surveys.py",
+    "server/api/releases_shapes.py": "tests/server/api/test_releases.py",
+    "server/api/tools_shapes.py": "tests/server/api/test_tools.py",
+    "server/api/template_shapes.py": "tests/server/api/test_sends.py",
     "server/api/channels.py": "tests/server/api/test_webhooks.py",
     "server/auth/gate.py": "tests/server/test_routes.py",
     "server/commands/checks/__init__.py": "tests/server/test_doctor.py",
@@ -51,7 +85,7 @@ COVERED_ELSEWHERE = {  # module -> the test file that covers it
     "training/__init__.py": "",
 }
 COVERED_FOLDERS = {"server/store/": "tests/stores/test_contract.py"}  # one contract runs through all of it, twice
-FORBIDDEN = re.compile(r"\b(TODO|FIXME|XXX|HACK|lorem ipsum|not implemented yet)\b", re.IGNORECASE)
+FORBIDDEN = re.compile(r"\b(TODO|FIXME|XXX|HACK|(?i:lorem ipsum|not implemented yet))\b")  # "todo" is a word of Spanish
 WRONG_WORDS = re.compile(r"\bagents?\b", re.IGNORECASE)  # people are customer, staff, admin
 USER_AGENT = re.compile(r"user.agent", re.IGNORECASE)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from statistics import median
 
 from server.install import ROOT
 
-BUDGET_MS = 600  # of processor time, so that a busy machine does not decide
-BUSY = 2.0  # shared caches and hyper-threads make even processor time longer; the best of five counts
+BUDGET = 4.0  # times the libraries it cannot do without, in the same minute: a slow machine slows both
+LIBRARIES = "aiohttp.web, pydantic, structlog, asyncpg"
 BUDGET_MIB = 120
 ABSENT = {
     "torch",
@@ -19,8 +22,15 @@ ABSENT = {
     "trl",
     "vllm",
     "chromadb",
+    "lxml",
+    "markitdown",
+    "mcp",
     "numpy",
+    "onnxruntime",
     "pandas",
+    "pypdf",
+    "tantivy",
+    "trafilatura",
     "twilio",
     "slack_bolt",
     "telegram",
@@ -34,18 +44,22 @@ status = open("/proc/self/status").read()  # the high-water mark of getrusage is
 mib = int(status.partition("VmHWM:")[2].split()[0]) / 1024
 print(json.dumps({{"ms": took_ms, "mib": mib, "modules": sorted({{name.partition(".")[0] for name in sys.modules}})}}))
 """
+NUMERIC = {"numpy"}  # what retrieval computes with; server.app loads it late
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for package in ("config", "channels", "models", "server")
     for path in (ROOT / package).rglob("*.py")
-    if path.stem not in {"__main__", "child", "convert_gguf"}
+    if path.stem not in {"__main__", "child", "convert_gguf", "convert_minilm", "reading_child", "vllm_lora"}
 )
 
 
-def importing(module: str) -> dict[str, object]:
+def importing(module: str, kept: Path) -> dict[str, object]:
+    """One import in a process of its own, with its sources compiled into ``kept`` by the first such process."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(module=module)],
         cwd=ROOT,
+        env=env | {"PYTHONPYCACHEPREFIX": str(kept)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -55,16 +69,21 @@ def importing(module: str) -> dict[str, object]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_importing_the_server_is_light(record_property: Callable[[str, object], None]) -> None:
-    runs = [importing("server.app") for _ in range(5)]
-    best_ms = min(float(str(run["ms"])) for run in runs)
+def test_importing_the_server_is_light(record_property: Callable[[str, object], None], tmp_path: Path) -> None:
+    runs, least = [], []
+    for _ in range(5):  # in turn, so that both meet the same moments
+        runs.append(importing("server.app", tmp_path))
+        least.append(float(str(importing(LIBRARIES, tmp_path)["ms"])))
+    took = [float(str(run["ms"])) for run in runs]
+    best_ms, ratio = min(took), median(ours / theirs for ours, theirs in zip(took, least, strict=True))
     mib = float(str(runs[0]["mib"]))
     record_property("import_ms", round(best_ms))
     record_property("import_mib", round(mib))
-    print(f"import server.app: {best_ms:.0f} ms, {mib:.0f} MiB")
+    print(f"import server.app: {best_ms:.0f} ms, libraries {min(least):.0f} ms, {ratio:.1f} times, {mib:.0f} MiB")
     assert not ABSENT & set(runs[0]["modules"])  # type: ignore[call-overload]
     assert mib <= BUDGET_MIB
-    assert best_ms <= BUDGET_MS * BUSY
+    # of neighbours in time: the quickest of each kind may come from moments when the machine was not the same
+    assert ratio <= BUDGET
 
 
 def test_every_serving_module_can_be_imported_alone_without_training_libraries() -> None:
@@ -74,7 +93,7 @@ def test_every_serving_module_can_be_imported_alone_without_training_libraries()
         "    for loaded in [m for m in sys.modules if m.split('.')[0] in {'config','channels','models','server'}]:\n"
         "        del sys.modules[loaded]\n"
         "    importlib.import_module(name)\n"
-        f"bad = {sorted(ABSENT)!r}\n"
+        f"bad = {sorted(ABSENT - NUMERIC)!r}\n"
         "assert not set(bad) & {m.split('.')[0] for m in sys.modules}, sorted(sys.modules)\n"
     )
     done = subprocess.run(

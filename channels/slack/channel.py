@@ -37,7 +37,9 @@ from channels.slack.history import PART_EVENT, History
 from channels.slack.missed import missed_facts
 from channels.slack.route import placed, provider_id
 from channels.slack.socket import Socket
+from channels.slack.staff import Room
 from config.accounts import SlackAccount
+from config.approved import Approved
 
 log = structlog.get_logger()
 
@@ -55,7 +57,14 @@ class SlackChannel:
 
     name = events.CHANNEL
 
-    def __init__(self, account: str, settings: SlackAccount, teams: Mapping[str, str], services: Services) -> None:
+    def __init__(
+        self,
+        account: str,
+        settings: SlackAccount,
+        teams: Mapping[str, str],
+        services: Services,
+        rooms: Mapping[str, str] | None = None,
+    ) -> None:
         self.account = account
         self.settings = settings
         self.limits = Limits(
@@ -70,10 +79,12 @@ class SlackChannel:
         )
         self._services = services
         self._teams = teams
+        self._rooms = {account: settings.staff_channel} if rooms is None else rooms
         self._api = Api(settings.bot_token.get_secret_value(), settings.api_base, services.send_timeout_s)
         self._app = Api(settings.app_token.get_secret_value(), settings.api_base, services.send_timeout_s)
         self._history = History(self._api)
         self._drafts = Drafts(self._api)
+        self.staff = Room(self._api, self._history)
         self._socket = Socket(self._app, self._normalized, self.catch_up if settings.catch_up else None, services)
 
     @asynccontextmanager
@@ -105,7 +116,7 @@ class SlackChannel:
     def normalize(self, payload: Mapping[str, Any], *, now_s: float) -> Sequence[Fact]:  # noqa: ARG002 - Slack's own times count
         """The facts in an event callback or interaction; none for workspaces that are not configured."""
         fallback = "" if self.settings.team_id else self.account
-        return events.facts(payload, events.Desk(self._teams, fallback, self._history.bot_user))
+        return events.facts(payload, events.Desk(self._teams, fallback, self._history.bot_user, self._rooms))
 
     async def listen(self, accept: Accept) -> None:
         """Take events over Socket Mode until cancelled; returns at once without an app token."""
@@ -143,6 +154,10 @@ class SlackChannel:
     def template(self) -> Mapping[str, Any] | None:
         """None: Slack takes free text at any time."""
         return None
+
+    def templates(self) -> Sequence[Approved]:
+        """None: Slack takes free text at any time."""
+        return ()
 
     async def send(self, out: Outgoing) -> Sent:
         """Post one part, or turn its draft into it; both can be told by the part's id afterwards."""
@@ -251,7 +266,8 @@ def make(account: str, accounts: Mapping[str, SlackAccount], services: Services)
     """The channel of one account; events of other workspaces that run the same app become facts of their accounts."""
     own = accounts[account]
     teams = {each.team_id: name for name, each in accounts.items() if each.on and each.team_id and _same_app(own, each)}
-    return SlackChannel(account, own, teams, services)
+    rooms = {name: accounts[name].staff_channel for name in {account, *teams.values()} if accounts[name].staff_channel}
+    return SlackChannel(account, own, teams, services, rooms)
 
 
 def _same_app(one: SlackAccount, other: SlackAccount) -> bool:

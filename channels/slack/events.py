@@ -8,10 +8,10 @@ thread is a conversation already. Whatever a program wrote, ourselves included, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from channels.message import Attachment, Edited, Fact, Inbound, Kind, Pressed, Reacted, Revoked, Stopped
+from channels.message import Attachment, Edited, Fact, Inbound, Kind, Pressed, Reacted, Revoked, StaffActed, Stopped
 from channels.slack import sdk, words
 from channels.slack.route import Spot, provider_id, seconds, spot
 
@@ -31,6 +31,7 @@ class Desk:
     accounts: Mapping[str, str]  # team id -> account, of accounts that share this one's app
     fallback: str  # the account of any other team, "" when it must be one of those
     bot_user: str = ""
+    rooms: Mapping[str, str] = field(default_factory=dict)  # account -> its staff channel
 
     def account(self, team: str) -> str:
         """The account of a workspace, "" when it is none of ours."""
@@ -59,9 +60,11 @@ def facts(payload: Mapping[str, Any], desk: Desk) -> Sequence[Fact]:
         return ()
     actor_team = str(who.get("actor_team_id") or "")
     scene = Scene(account, str(team or ""), _bot_user(payload) or desk.bot_user, actor_team)
+    event, room = _mapping(payload, "event"), desk.rooms.get(account, "")
+    if room and room in _places(payload, event):  # nobody is a customer there
+        return _staff(scene, room, payload, event)
     if payload.get("type") == "block_actions":
         return _pressed(scene, payload)
-    event = _mapping(payload, "event")
     reading = _READINGS.get(_text(event, "type"))
     return reading(scene, event) if reading and payload.get("type") == "event_callback" else ()
 
@@ -105,6 +108,40 @@ def _inbound(scene: Scene, event: Mapping[str, Any], *, mentioned: bool) -> Sequ
             follow_up=not _direct(event) and not mentioned,
         ),
     )
+
+
+def _places(payload: Mapping[str, Any], event: Mapping[str, Any]) -> set[str]:
+    """Every channel that an event or a press may be in."""
+    container, channel = _mapping(payload, "container"), _mapping(payload, "channel")
+    item = _mapping(event, "item")
+    return {_text(event, "channel"), _text(item, "channel"), _text(container, "channel_id"), _text(channel, "id")}
+
+
+def _staff(scene: Scene, room: str, payload: Mapping[str, Any], event: Mapping[str, Any]) -> Sequence[Fact]:
+    """What people do in threads of the staff channel; what programs say there, ourselves first, is nothing."""
+    if payload.get("type") == "block_actions":
+        return [
+            StaffActed(
+                CHANNEL, scene.account, room, pressed.route.get("thread_ts") or pressed.route["ts"], pressed.giver,
+                pressed.external_id, pressed.at, action=pressed.payload,
+                ours=pressed.route["recipient_team"] == scene.team,
+            )
+            for pressed in _pressed(scene, payload)
+            if isinstance(pressed, Pressed)
+        ]  # fmt: skip
+    where = _spot(scene, event)
+    said = _text(event, "type") in {"message", "app_mention"} and _human(event, scene.bot_user)
+    if where is None or not said or _text(event, "thread_ts") in {"", where.ts}:
+        return ()
+    text = _said(scene, event, mentioned=words.mentions(_text(event, "text"), scene.bot_user))
+    names = [f"[{_text(file, 'name') or 'file'}]" for file in event.get("files") or () if isinstance(file, Mapping)]
+    whole = "\n".join(filter(None, (text, *names)))
+    return (
+        StaffActed(
+            CHANNEL, scene.account, room, _text(event, "thread_ts"), _text(event, "user"), where.key,
+            seconds(where.ts), text=whole, ours=_of_our_team(scene, event),
+        ),
+    ) if whole else ()  # fmt: skip
 
 
 def _edited(scene: Scene, event: Mapping[str, Any]) -> Sequence[Fact]:

@@ -30,7 +30,11 @@ def payloads(message: Outbound) -> Sequence[Payload]:
     texts = render.parts(message.text, message.citations, style="markdown", limit=TEXT_CHARACTERS, measure=len)
     found: list[dict[str, Any]] = [{"text": render.slack(part.text), "markdown": part.text} for part in texts]
     found += [{"text": escaped(file.name or "file"), "file": file.ref, "url": file.url} for file in message.attachments]
-    buttons = [[each.label, each.payload] for each in message.buttons if len(each.payload) <= VALUE_CHARACTERS]
+    buttons = [
+        [each.label, each.payload]
+        for each in (*message.buttons, *message.reasons)
+        if len(each.payload) <= VALUE_CHARACTERS
+    ]
     if found and message.feedback:
         found[-1]["feedback"] = list(message.feedback)
     if found and buttons:

@@ -105,8 +105,9 @@ async def _note(response: Any) -> None:
         return
     body = await response.aread()
     answer.content, answer.status = _object(body), response.status_code
-    if answer.content.get("ok") is False and isinstance(answer.content.get("error_code"), int):
-        answer.status = answer.content["error_code"]
+    code = answer.content.get("error_code")
+    if answer.content.get("ok") is False and type(code) is int and code > 0:  # JSON's false is an int to isinstance
+        answer.status = code
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

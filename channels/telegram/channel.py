@@ -39,6 +39,7 @@ from channels.telegram.sending import Sending
 from channels.telegram.setup import Setup
 from channels.telegram.updates import CHANNEL, Reading, facts_of
 from config.accounts import TelegramAccount
+from config.approved import Approved
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 - a header's name
 ACCOUNT_PACE = Pace(30.0, 30)
@@ -110,6 +111,10 @@ class TelegramChannel:
     def template(self) -> Mapping[str, Any] | None:
         """Telegram has no templates."""
         return None
+
+    def templates(self) -> Sequence[Approved]:
+        """Telegram has no templates."""
+        return ()
 
     async def send(self, out: Outgoing) -> Sent:
         """Send a part, or change the shown draft into it (which may be repeated)."""

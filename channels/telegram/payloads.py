@@ -41,10 +41,16 @@ def opening(text: str, *, unfinished: bool = False) -> Payload:
     return {"html": html, "text": plain, "first": True}
 
 
+REASONS_OF_ROW = 2  # their labels are short
+
+
 def keyboard_of(message: Outbound) -> Keyboard:
     """Thumbs side by side, then a row for each button; payloads that Telegram would refuse are left out."""
     thumbs = [Button(label, payload) for label, payload in zip("👍👎", message.feedback or (), strict=False)]
-    rows = [thumbs, *([button] for button in message.buttons)]
+    reasons = [
+        message.reasons[start : start + REASONS_OF_ROW] for start in range(0, len(message.reasons), REASONS_OF_ROW)
+    ]
+    rows = [thumbs, *([button] for button in message.buttons), *reasons]
     return [row for row in map(_row, rows) if row]
 
 

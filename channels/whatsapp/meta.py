@@ -34,6 +34,7 @@ from channels.whatsapp.calls import download, one_try, open_session, origin
 from channels.whatsapp.common import ACCOUNT_PACE_PER_S, NAME, WINDOW_S, Nothing, Undrafted
 from channels.whatsapp.meta_errors import failure
 from config.accounts import WhatsAppAccount
+from config.approved import Approved
 
 API = "https://graph.facebook.com"
 MEDIA_BYTES = 100_000_000  # documents; pictures 5 MB, audio and video 16 MB
@@ -111,7 +112,7 @@ class MetaChannel(Undrafted):
     # ---- out
 
     def render(self, message: Outbound) -> Sequence[Mapping[str, Any]]:
-        """Text parts with reply buttons below the last one, and a part per file."""
+        """Text parts with reply buttons below the last one, and a part per file; or an approved template."""
         return meta_parts.render_parts(message)
 
     def template(self) -> Mapping[str, Any] | None:
@@ -120,6 +121,10 @@ class MetaChannel(Undrafted):
             return None
         language = {"code": self.settings.template_language}
         return {"type": "template", "template": {"name": self.settings.template_name, "language": language}}
+
+    def templates(self) -> Sequence[Approved]:
+        """Those of the account."""
+        return self.settings.offered
 
     async def send(self, out: Outgoing) -> Sent:
         """Post one message; our part id comes back in its statuses."""

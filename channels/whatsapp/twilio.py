@@ -41,6 +41,7 @@ from channels.whatsapp.twilio_client import RestClient
 from channels.whatsapp.twilio_errors import failure
 from channels.whatsapp.twilio_history import API, History, sent
 from config.accounts import WhatsAppAccount
+from config.approved import Approved
 
 TEXT_UNITS = 1_600  # Twilio's limit, although WhatsApp takes 4096
 MEDIA_BYTES = 16_000_000
@@ -148,6 +149,12 @@ class TwilioChannel(Undrafted):
 
     def render(self, message: Outbound) -> Sequence[Mapping[str, Any]]:
         """Text parts, a part per file, and the rating template last (quick replies need a template at Twilio)."""
+        if message.template is not None:
+            values = {str(number): value for number, value in enumerate(message.template.values, 1)}
+            return [{"content_sid": message.template.key, "content_variables": values}]
+        if message.reasons:  # asked only where there is a template: its own words stand above the choices
+            chosen = {str(number): each.payload for number, each in enumerate(message.reasons, 1)}
+            return [{"content_sid": self.settings.reasons_template_sid, "content_variables": chosen}]
         text = "\n\n".join(part for part in (message.text, labels(message)) if part)
         texts = render.parts(text, message.citations, style=NAME, limit=TEXT_UNITS, measure=render.utf16_units)
         parts: list[Mapping[str, Any]] = [{"body": part.text} for part in texts]
@@ -161,6 +168,10 @@ class TwilioChannel(Undrafted):
     def template(self) -> Mapping[str, Any] | None:
         """The approved template of ``template_sid``."""
         return {"content_sid": self.settings.template_sid} if self.settings.template_sid else None
+
+    def templates(self) -> Sequence[Approved]:
+        """Those of the account."""
+        return self.settings.offered
 
     async def send(self, out: Outgoing) -> Sent:
         """Create one Message; its id comes back in status callbacks when our public address is known."""

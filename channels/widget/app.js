@@ -4,11 +4,11 @@ import { Composer } from './composer.js';
 import { Host } from './host.js';
 import { Link, Tabs } from './link.js';
 import { Words } from './locales.js';
-import { plain } from './markdown.js';
 import { MessageList } from './messages.js';
 import { Outbox } from './outbox.js';
 import { Screen } from './screen.js';
 import { ApiError, Session, Shelf } from './session.js';
+import { spoken } from './sources.js';
 import { backoff, patience } from './sse.js';
 import { Timeline } from './timeline.js';
 
@@ -55,6 +55,7 @@ export class App {
       rate: (id, rating) => this.#act('feedback', { message_id: id, ...rating }),
       retry: (id) => this.outbox.retry(id),
       discard: (id) => this.outbox.discard(id),
+      say: (text) => this.outbox.add(text),
     });
     const { form, field, send, counter } = this.screen.parts;
     this.composer = new Composer({ form, field, button: send, counter, account, words: this.words, onSend: (text) => this.outbox.add(text) });
@@ -290,7 +291,7 @@ export class App {
     if (message.role === 'customer' || !this.opened) return;
     const { words } = this;
     const speaker = { assistant: words.t('assistant'), staff: message.author || words.t('team') }[message.role];
-    this.screen.announce(`${speaker ? `${speaker}: ` : ''}${message.role === 'notice' ? message.text : plain(message.text)}`);
+    this.screen.announce(`${speaker ? `${speaker}: ` : ''}${spoken(message, words)}`);
   }
 
   /** @param {import('./outbox.js').Entry} entry @param {boolean} tellTabs */

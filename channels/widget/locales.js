@@ -40,6 +40,8 @@ export const CATALOGUE = {
     today: 'Today', yesterday: 'Yesterday', jump: 'Newest messages',
     ended_title: 'This chat has ended', ended_body: 'The history was removed from this device.', start_again: 'Start a new chat',
     unavailable: 'Chat is not available on this page.',
+    sources: 'Sources', source: 'Source {n}: {name}', source_count: { one: '{n} source', other: '{n} sources' }, open_source: 'Open the page',
+    choices: 'Suggested answers',
   },
   de: {
     open: 'Chat öffnen', openUnread: 'Chat öffnen ({n} ungelesen)', close: 'Chat schließen', panel: 'Chatfenster',
@@ -73,6 +75,8 @@ export const CATALOGUE = {
     today: 'Heute', yesterday: 'Gestern', jump: 'Neueste Nachrichten',
     ended_title: 'Dieser Chat ist beendet', ended_body: 'Der Verlauf wurde von diesem Gerät entfernt.', start_again: 'Neuen Chat beginnen',
     unavailable: 'Der Chat ist auf dieser Seite nicht verfügbar.',
+    sources: 'Quellen', source: 'Quelle {n}: {name}', source_count: { one: '{n} Quelle', other: '{n} Quellen' }, open_source: 'Seite öffnen',
+    choices: 'Mögliche Antworten',
   },
   ar: {
     open: 'فتح المحادثة', openUnread: 'فتح المحادثة ({n} غير مقروءة)', close: 'إغلاق المحادثة', panel: 'نافذة المحادثة',
@@ -106,6 +110,8 @@ export const CATALOGUE = {
     today: 'اليوم', yesterday: 'أمس', jump: 'أحدث الرسائل',
     ended_title: 'انتهت هذه المحادثة', ended_body: 'أُزيل السجل من هذا الجهاز.', start_again: 'بدء محادثة جديدة',
     unavailable: 'المحادثة غير متاحة في هذه الصفحة.',
+    sources: 'المصادر', source: 'المصدر {n}: {name}', source_count: { one: 'مصدر واحد', two: 'مصدران', few: '{n} مصادر', other: '{n} مصدرًا' }, open_source: 'فتح الصفحة',
+    choices: 'إجابات مقترحة',
   },
 };
 

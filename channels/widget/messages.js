@@ -1,8 +1,10 @@
 /** The message list on screen: one keyed row per message, pending message, day and draft, so that nothing is redrawn that did not change. */
 
+import { choices, offered } from './choices.js';
 import { Feedback } from './feedback.js';
 import { make } from './icons.js';
 import { render } from './markdown.js';
+import { Sources, markDraft } from './sources.js';
 
 const NEAR_END_PX = 80;
 const SAME_GROUP_S = 300;
@@ -23,6 +25,7 @@ export class MessageList {
    * @param {(id: string, rating: import('./feedback.js').Rating) => Promise<boolean>} parts.rate
    * @param {(id: string) => void} parts.retry
    * @param {(id: string) => void} parts.discard
+   * @param {(text: string) => void} parts.say
    */
   constructor(parts) {
     this.parts = parts;
@@ -106,6 +109,8 @@ export class MessageList {
       const first = items.at(-1)?.role !== 'assistant';
       wanted.push({ key: 'draft', kind: 'draft', item: { text: timeline.draft?.text ?? '', first, last: true } });
     }
+    const offer = offered(timeline);
+    if (offer) wanted.push({ key: `choices:${offer.id}`, kind: 'choices', item: offer });
     if (timeline.staffTypingUntil > Date.now()) wanted.push({ key: 'typing', kind: 'typing', item: { text: '', first: true, last: true } });
     return wanted;
   }
@@ -115,6 +120,7 @@ export class MessageList {
     if (kind === 'day') return this.#dayRow(item);
     if (kind === 'notice') return this.#noticeRow(item);
     if (kind === 'customer') return this.#customerRow(item);
+    if (kind === 'choices') return this.#choicesRow(item);
     return this.#answerRow(kind, item);
   }
 
@@ -127,6 +133,16 @@ export class MessageList {
   /** @param {Message} item @returns {Row} */
   #noticeRow(item) {
     return { node: make('li', { className: 'row notice' }, make('p', { dir: 'auto' }, item.text)), update: () => undefined };
+  }
+
+  /** The focus goes to the messages when the pressed button leaves. @param {{replies: string[]}} item @returns {Row} */
+  #choicesRow(item) {
+    const { words, log, say } = this.parts;
+    const node = choices(words, item.replies, (text) => {
+      log.focus({ preventScroll: true });
+      say(text);
+    });
+    return { node, update: () => undefined };
   }
 
   /** @param {Message & {id: string}} item @returns {Row} */
@@ -173,13 +189,18 @@ export class MessageList {
     const meta = make('div', { className: 'meta' });
     const node = make('li', { className: `row ${staff ? 'staff' : 'assistant'} ${kind}` }, who, bubble);
     if (kind === 'draft' || kind === 'typing') return this.#draftRow(node, bubble, staff ? 'staff_writing' : 'writing');
+    render(bubble, item.text);
+    if (item.citations?.length) {
+      const sources = new Sources(words, item.citations);
+      sources.markIn(bubble);
+      node.append(sources.node);
+    }
     node.append(meta);
     const feedback = kind === 'assistant' ? new Feedback(words, (rating) => this.parts.rate(item.id, rating)) : null;
     if (item.stopped) meta.append(make('span', { className: 'delivery' }, words.t('stopped')));
     if (feedback) meta.append(feedback.buttons);
     meta.append(this.#time(item.at));
     if (feedback) node.append(feedback.panel);
-    render(bubble, item.text);
     return {
       node,
       update: (next) => {
@@ -201,8 +222,10 @@ export class MessageList {
       update: (next) => {
         group(node, next);
         dots.hidden = next.text !== '';
-        if (next.text !== shown) render(text, next.text);
+        if (next.text === shown) return;
         shown = next.text;
+        render(text, shown);
+        markDraft(text);
       },
     };
   }

@@ -12,6 +12,9 @@
  * @property {'up'|'down'|null} [feedback]
  * @property {boolean} [stopped]
  * @property {string} [author]
+ * @property {import('./sources.js').Citation[]} [citations] what the answer rests on, checked by the server
+ * @property {string[]} [replies] answers offered to the customer
+ * @property {{id: string, kind: string}} [survey] it asks how a closed conversation went
  */
 /** @typedef {{turn: string|number, attempt: number, text: string, length: number}} Draft `length` in code points */
 /** @typedef {import('./outbox.js').Entry} Entry */

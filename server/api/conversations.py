@@ -62,6 +62,7 @@ class ConversationRow(Answer):
     updated_at: float
     opted_out_at: float | None = None
     blocked_at: float | None = None
+    banned_at: float | None = None
     preview: str = ""
     preview_role: str = ""
 
@@ -102,8 +103,19 @@ class FileRow(Answer):
     transcript: str | None
 
 
+class RatedRow(Answer):
+    """What a customer thought of an answer: up or down, with the reason they chose and what they wrote."""
+
+    value: str
+    reason: str | None
+    comment: str | None
+
+
 class MessageRow(Answer):
-    """One message; ``body`` holds attachments, buttons and citations, ``delivery`` is None for what nobody sends."""
+    """One message; ``body`` holds attachments, buttons and citations, ``delivery`` is None for what nobody sends.
+
+    ``rated`` is the customer's word on it, ``rating`` that of the person who asks.
+    """
 
     id: str
     seq: int
@@ -116,11 +128,26 @@ class MessageRow(Answer):
     created_at: float
     edited_at: float | None = None
     delivery: DeliveryRow | None = None
+    rated: RatedRow | None = None
+    rating: str | None = None
     files: list[FileRow]
 
 
+class StepRow(Answer):
+    """One tool call of a turn: proposed, running, waiting (for a yes), done or failed."""
+
+    first_seq: int
+    number: int
+    tool: str
+    arguments: dict[str, Any]
+    state: str
+    result: dict[str, Any]
+    created_at: float
+    ended_at: float | None
+
+
 class TurnRow(Answer):
-    """How one turn ended; ``timings`` are milliseconds."""
+    """How one turn ended; ``timings`` are milliseconds, ``grounding`` is what its answer rests on (empty: nothing)."""
 
     id: str
     first_seq: int
@@ -133,6 +160,7 @@ class TurnRow(Answer):
     prompt_tokens: int | None
     completion_tokens: int | None
     timings: dict[str, Any]
+    grounding: dict[str, Any]
     ended_at: float
 
 
@@ -148,12 +176,13 @@ class CaseRow(Answer):
 
 
 class ConversationDetail(Answer):
-    """A conversation with its latest messages and turns, oldest first."""
+    """A conversation with its latest messages, turns and tool calls, oldest first."""
 
     conversation: ConversationRow
     case: CaseRow | None
     messages: list[MessageRow]
     turns: list[TurnRow]
+    steps: list[StepRow]
 
 
 class StaffMessage(Body):
@@ -196,8 +225,9 @@ class ConversationsApi:
         query = read_query(request, ConversationQuery)
         at, row_id = query.position
         rows = await self._store.rows(
-            "inbox.page", tenant=self._tenant, status=query.status, at=at, id=row_id, count=query.limit + 1
-        )
+            "inbox.page", tenant=self._tenant, status=query.status, at=at, id=row_id, count=query.limit + 1,
+            person=request[PRINCIPAL].owner, scope=request[PRINCIPAL].scope,
+        )  # fmt: skip
         shown = rows[: query.limit]
         more = encode_cursor(shown[-1]["updated_at"], shown[-1]["id"]) if len(rows) > query.limit else None
         return answer(ConversationPage(conversations=[_line(row) for row in shown], next=more))
@@ -210,9 +240,11 @@ class ConversationsApi:
             raise _unknown()
         messages = await self._store.rows("inbox.messages", **key, before=NEWEST_SEQ, count=MESSAGES)
         turns = await self._store.rows("inbox.turns", **key, count=TURNS)
+        steps = await self._store.rows("listing.steps", **key, count=TURNS)
         case = await self._store.row("inbox.case", tenant=self._tenant, id=row["case_id"] or "")
         sent = {} if pulls(row["channel"]) else await self._deliveries(key)
         files = {} if pulls(row["channel"]) else await self._files(key)
+        ratings = await self._ratings(key, request[PRINCIPAL].owner)
         return answer(
             ConversationDetail(
                 conversation=_line(row),
@@ -220,12 +252,14 @@ class ConversationsApi:
                 messages=[
                     MessageRow(
                         **{**found, "body": load(found["body"])},
+                        **ratings.get(found["id"], {}),
                         delivery=sent.get(found["id"]),
                         files=files.get(found["id"], []),
                     )
                     for found in reversed(messages)
                 ],
-                turns=[TurnRow(**{**found, "timings": load(found["timings"])}) for found in reversed(turns)],
+                turns=[TurnRow(**_loaded(found, "timings", "grounding")) for found in reversed(turns)],
+                steps=[StepRow(**_loaded(found, "arguments", "result")) for found in reversed(steps)],
             )
         )
 
@@ -236,6 +270,16 @@ class ConversationsApi:
             row["message_id"]: DeliveryRow(**{name: row[name] for name in DeliveryRow.model_fields})
             for row in reversed(rows)
         }
+
+    async def _ratings(self, key: Mapping[str, str], person: str) -> dict[str, dict[str, Any]]:
+        """What the customer and this person said of each message, as fields of its row."""
+        found: dict[str, dict[str, Any]] = {}
+        for row in await self._store.rows("inbox.ratings", **key, person=person):
+            said = {"rating": row["value"]}
+            if row["giver_kind"] == "customer":
+                said = {"rated": RatedRow(**{name: row[name] for name in RatedRow.model_fields})}
+            found.setdefault(row["message_id"], {}).update(said)
+        return found
 
     async def _files(self, key: Mapping[str, str]) -> dict[str, builtins.list[FileRow]]:
         found: dict[str, builtins.list[FileRow]] = {}
@@ -279,6 +323,11 @@ async def _moved(step: Awaitable[Mapping[str, Any]]) -> web.Response:
         raise Problem(409, "Not possible now", str(refused)) from None
     except NotFound:
         raise _unknown() from None
+
+
+def _loaded(row: Row, *names: str) -> dict[str, Any]:
+    """A row with some columns read as JSON."""
+    return {**row, **{name: load(row[name]) for name in names}}
 
 
 def _unknown() -> Problem:

@@ -9,11 +9,11 @@ from aiohttp import web
 from pydantic import StringConstraints
 
 from config.settings import Http
-from server.api.sessions import Me, me
+from server.api.sessions import Me, me, step_needed
 from server.api.shapes import ID, Answer, Body, Email, Label, Secret, answer
-from server.auth.attempts import Attempts, address_key
+from server.auth.attempts import Attempts, address_key, email_key
 from server.auth.csrf import refuse_cross_site
-from server.auth.sessions import Device, Sessions
+from server.auth.sessions import Device, SecondStep, Sessions
 from server.links import Link, LinkRefused, Links
 from server.people import Newcomer, People
 from server.problems import Problem
@@ -25,7 +25,10 @@ Token = Annotated[str, StringConstraints(min_length=20, max_length=100)]
 
 
 class PersonRow(Answer):
-    """One person; times are epoch seconds, ``seen_at`` is their latest request."""
+    """One person; times are epoch seconds, ``seen_at`` is their latest request.
+
+    ``locked_s`` is for how long this server refuses their sign-ins after too many wrong ones.
+    """
 
     id: str
     email: str
@@ -34,6 +37,8 @@ class PersonRow(Answer):
     created_at: float
     disabled: bool
     seen_at: float | None = None
+    second_factor: bool = False
+    locked_s: float = 0.0
 
 
 class PeopleList(Answer):
@@ -127,7 +132,7 @@ class PeopleApi:
 
     async def look(self, request: web.Request) -> web.Response:
         """Say what a link is for, so that its page asks only for what is missing; changes nothing."""
-        self._public(request)
+        await self._public(request)
         body = await read_body(request, LinkToken)
         row = await self._people.look(body.token)
         return answer(
@@ -142,17 +147,22 @@ class PeopleApi:
 
     async def redeem(self, request: web.Request) -> web.Response:
         """Use a link: its person exists (or has a new password) and is signed in."""
-        device = Device.of(request, self._public(request))
+        device = Device.of(request, await self._public(request))
         body = await read_body(request, Redemption)
         newcomer = Newcomer(body.token, body.name or "", body.email or "", body.password)
-        principal, fresh = await self._people.redeem(newcomer, device)
+        try:
+            principal, fresh = await self._people.redeem(newcomer, device)
+        except SecondStep as needed:
+            return step_needed(needed)
         response = answer(me(principal, fresh.csrf), status=201)
         self._sessions.set_cookie(response, fresh)
         return response
 
     async def list(self, _request: web.Request) -> web.Response:
         """Everybody who may sign in or was disabled."""
-        return answer(PeopleList(people=[_person(row) for row in await self._people.all()]))
+        rows = await self._people.all()
+        waits = await self._attempts.locked_s([email_key(row["email"]) for row in rows])
+        return answer(PeopleList(people=[_person(row, wait_s) for row, wait_s in zip(rows, waits, strict=True)]))
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make an invitation; an earlier one for the same address stops working."""
@@ -187,11 +197,11 @@ class PeopleApi:
         request[AUDITED] = True
         return answer(LinkMade(url=link.url, purpose=link.purpose, expires_at=link.expires_at), status=201)
 
-    def _public(self, request: web.Request) -> str:
+    async def _public(self, request: web.Request) -> str:
         """The checks of an address that strangers may call; returns the client address."""
         refuse_cross_site(request, self._http)
         ip = client_ip(request, self._http)
-        self._attempts.take(address_key(ip))
+        await self._attempts.take(address_key(ip))
         return ip
 
 
@@ -201,7 +211,7 @@ def _rank(role: Role) -> Role:
     return role
 
 
-def _person(row: Row) -> PersonRow:
+def _person(row: Row, locked_s: float = 0.0) -> PersonRow:
     return PersonRow(
         id=row["id"],
         email=row["email"],
@@ -210,4 +220,6 @@ def _person(row: Row) -> PersonRow:
         created_at=row["created_at"],
         disabled=row["disabled_at"] is not None,
         seen_at=row.get("seen_at"),
+        second_factor=bool(row.get("second_factor")),
+        locked_s=locked_s,
     )

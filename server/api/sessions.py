@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from config.settings import Http
@@ -9,11 +11,11 @@ from server.api.shapes import ID, Answer, Body, Email, Secret, answer
 from server.audit import audit
 from server.auth.csrf import refuse_cross_site
 from server.auth.login import Login
-from server.auth.sessions import ID_CHARACTERS, Device, Sessions
+from server.auth.sessions import ID_CHARACTERS, Device, SecondStep, Sessions
 from server.auth.tokens import csrf_token
 from server.problems import Problem
 from server.routes import AUDITED, PRINCIPAL, Principal, Role, Route, client_ip, read_body
-from server.store.contract import Store, Tx
+from server.store.contract import Row, Store, Tx
 
 
 class Credentials(Body):
@@ -32,6 +34,16 @@ class Me(Answer):
     email: str
     role: Role
     csrf: str
+
+
+class StepNeeded(Answer):
+    """A right password that is not enough (status 202): ``code`` is asked for, or an app must be set up (``enrol``).
+
+    ``ticket`` goes into ``POST /api/session/code`` (or ``…/enrol`` before it); it works some minutes and a few tries.
+    """
+
+    step: str
+    ticket: str
 
 
 class SessionRow(Answer):
@@ -64,6 +76,29 @@ def me(principal: Principal, csrf: str) -> Me:
     )
 
 
+def step_needed(needed: SecondStep) -> web.Response:
+    """Ask for the second step; no cookie is set before it."""
+    return answer(StepNeeded(step=needed.step, ticket=needed.ticket), status=web.HTTPAccepted.status_code)
+
+
+def session_rows(rows: Sequence[Row], current: str) -> SessionList:
+    """Sessions as a list shows them; ``current`` is the caller's own hash."""
+    return SessionList(
+        sessions=[
+            SessionRow(
+                id=row["token_hash"][:ID_CHARACTERS],
+                created_at=row["created_at"],
+                seen_at=row["seen_at"],
+                expires_at=row["expires_at"],
+                ip=row["ip"],
+                device=row["device"],
+                current=row["token_hash"] == current,
+            )
+            for row in rows
+        ]
+    )
+
+
 class SessionsApi:
     """Addresses ``/api/session`` (this browser's) and ``/api/sessions`` (all of one person's)."""
 
@@ -82,6 +117,7 @@ class SessionsApi:
             Route("GET", "/api/session", self.read, Role.VIEWER, "Who is signed in", answer=Me),
             Route("DELETE", "/api/session", self.close, Role.VIEWER, "Sign out", "session.close"),
             Route("GET", "/api/sessions", self.list, Role.VIEWER, "Where I am signed in", answer=SessionList),
+            Route("DELETE", "/api/sessions", self.end_others, Role.VIEWER, "Sign out my other browsers", "session.end"),
             Route("DELETE", f"/api/sessions/{ID}", self.end, Role.VIEWER, "Sign out one of my browsers", "session.end"),
         ]
 
@@ -90,9 +126,12 @@ class SessionsApi:
         refuse_cross_site(request, self._http)
         body = await read_body(request, Credentials)
         device = Device.of(request, client_ip(request, self._http))
-        principal, fresh = await self._login.open(
-            body.email, body.password, device, replaces=self._sessions.cookie(request)
-        )
+        try:
+            principal, fresh = await self._login.open(
+                body.email, body.password, device, replaces=self._sessions.cookie(request)
+            )
+        except SecondStep as needed:
+            return step_needed(needed)
         response = answer(me(principal, fresh.csrf))
         self._sessions.set_cookie(response, fresh)
         return response
@@ -104,7 +143,7 @@ class SessionsApi:
 
     async def close(self, request: web.Request) -> web.Response:
         """End this browser's session."""
-        principal = _with_session(request)
+        principal = with_session(request)
         ip = client_ip(request, self._http)
 
         async def unit(tx: Tx) -> None:
@@ -121,26 +160,24 @@ class SessionsApi:
         """The caller's own sessions; an API key has none."""
         principal = request[PRINCIPAL]
         rows = await self._sessions.all(principal.id) if principal.kind == "person" else []
-        return answer(
-            SessionList(
-                sessions=[
-                    SessionRow(
-                        id=row["token_hash"][:ID_CHARACTERS],
-                        created_at=row["created_at"],
-                        seen_at=row["seen_at"],
-                        expires_at=row["expires_at"],
-                        ip=row["ip"],
-                        device=row["device"],
-                        current=row["token_hash"] == principal.session,
-                    )
-                    for row in rows
-                ]
-            )
-        )
+        return answer(session_rows(rows, principal.session))
+
+    async def end_others(self, request: web.Request) -> web.Response:
+        """End every session of the caller but this one."""
+        principal = with_session(request)
+        ip = client_ip(request, self._http)
+
+        async def unit(tx: Tx) -> None:
+            await tx.run("access.end_other_sessions", person_id=principal.id, token_hash=principal.session)
+            await audit(tx, principal, "session.end", "others", ip=ip)
+
+        await self._store.write(unit)
+        request[AUDITED] = True
+        return web.Response(status=204)
 
     async def end(self, request: web.Request) -> web.Response:
         """End one of the caller's own sessions, as named in the list."""
-        principal = _with_session(request)
+        principal = with_session(request)
         session_id = request.match_info["id"]
         ip = client_ip(request, self._http)
 
@@ -156,7 +193,7 @@ class SessionsApi:
         return web.Response(status=204)
 
 
-def _with_session(request: web.Request) -> Principal:
+def with_session(request: web.Request) -> Principal:
     """The caller, who must be a signed-in person; raises a 403 problem for API keys."""
     principal = request[PRINCIPAL]
     if not principal.session:

@@ -16,6 +16,7 @@ from server.problems import Problem
 PAGE_ROWS = 50
 MOST_ROWS = 200
 NEWEST = (math.inf, "")  # where the first page starts
+CURSOR = "cursor: use the `next` value of the page before, unchanged."
 ID = "{id:[0-9A-Za-z_.:-]{1,64}}"  # path parameter: nothing a store could choke on
 
 
@@ -47,20 +48,20 @@ Secret = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
 class Body(BaseModel):
     """Base of everything a client sends: unknown fields are refused, so a typo is never silently ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # hundreds of them: built on first use
 
 
 class Answer(BaseModel):
     """Base of everything the API answers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Page(Body):
     """Query of a list: how many rows, and where the page before ended."""
 
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = PAGE_ROWS
-    cursor: Annotated[str, StringConstraints(max_length=500)] = ""
+    cursor: Annotated[str, StringConstraints(max_length=2_500)] = ""  # a title of 300 letters, escaped, in base64
 
     @property
     def position(self) -> tuple[float, str]:
@@ -81,8 +82,26 @@ def decode_cursor(cursor: str) -> tuple[float, str]:
     except (binascii.Error, ValueError, TypeError):
         position = NEWEST
     if not math.isfinite(position[0]):
-        raise Problem(422, "Invalid input", "cursor: use the `next` value of the page before, unchanged.")
+        raise Problem(422, "Invalid input", CURSOR)
     return position
+
+
+def encode_names(title: str, row_id: str) -> str:
+    """An opaque position in a list by title."""
+    return base64.urlsafe_b64encode(json.dumps([title, row_id]).encode()).decode().rstrip("=")
+
+
+def decode_names(cursor: str) -> tuple[str, str]:
+    """Title and id of the last row seen, empty for the first page; raises a 422 problem for a made-up cursor."""
+    if not cursor:
+        return "", ""
+    try:
+        title, row_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if isinstance(title, str) and isinstance(row_id, str):
+            return title, row_id
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise Problem(422, "Invalid input", CURSOR)
 
 
 def answer(model: BaseModel, status: int = 200) -> web.Response:

@@ -80,7 +80,7 @@ class EventStream:
         opening = await self._opening()
         with self._hub.subscribed(self._id) as subscription:
             await response.prepare(request)
-            _bound(request)
+            bound(request)
             try:
                 await self._write(response, ": hello\n\n" + "".join(opening))
                 await self._follow(response, subscription)
@@ -190,8 +190,8 @@ class EventStream:
             await self._hub.ask_for(self._id)
 
 
-def _bound(request: web.Request) -> None:
-    """Bound what a stalled or vanished reader can hold."""
+def bound(request: web.Request) -> None:
+    """Bound what a stalled or vanished reader of a stream can hold."""
     transport = request.transport
     if transport is None:
         return

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from channels.message import Inbound
 from channels.web import Visitor
-from server.feedback import COMMENT_CHARACTERS
+from server.feedback import COMMENT_CHARACTERS, Said
 from server.store.contract import Row
 
 
@@ -38,7 +38,7 @@ class FeedbackBody(_Body):
 
     message_id: str = Field(max_length=64)
     value: Literal["up", "down"] | None
-    reason: Literal["wrong", "unclear", "incomplete", "tone", "other"] | None = None
+    reason: Said | None = None
     comment: str | None = Field(default=None, max_length=COMMENT_CHARACTERS)
 
 

@@ -17,6 +17,7 @@ from config.keys import DEFAULT_ACCOUNT
 from config.settings import Http
 from server.accounts import Accounts
 from server.catchup import CatchUp
+from server.doors import Doors
 from server.intake import Intake
 from server.problems import Handler, Problem
 from server.pulse import LIMIT_S, Pulse
@@ -52,12 +53,21 @@ def addresses(platform: str, account: str, provider: str, public_url: str) -> li
 class WebhooksApi:
     """The addresses of all platforms, with and without an account's name; the channel checks who calls."""
 
-    def __init__(self, accounts: Accounts, intake: Intake, catch_up: CatchUp, pulse: Pulse, http: Http) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        intake: Intake,
+        catch_up: CatchUp,
+        pulse: Pulse,
+        http: Http,
+        doors: Doors | None = None,
+    ) -> None:
         self._accounts = accounts
         self._intake = intake
         self._catch_up = catch_up
         self._pulse = pulse
         self._http = http
+        self._doors = doors
 
     def routes(self) -> list[Route]:
         """Two addresses per kind of delivery: of the account named default, and of any account by its name."""
@@ -92,7 +102,9 @@ class WebhooksApi:
         try:
             received = await channel.receive(delivery)
         except Rejected as error:
+            self._note(channel, error.status, error.reason)
             return web.Response(status=error.status, text=error.reason)
+        self._note(channel, received.status)
         if received.facts:
             if self._pulse.away:
                 raise StoreUnavailable("the store does not answer; try again in a moment")
@@ -100,6 +112,11 @@ class WebhooksApi:
             waited_s = time.monotonic() - started
             await self._intake.take(channel, received.facts, max(LIMIT_S / 2, LIMIT_S - waited_s))
         return web.Response(status=received.status, body=received.body, content_type=received.content_type)
+
+    def _note(self, channel: Channel, status: int, reason: str = "") -> None:
+        """Count the delivery: staff see on the channel's page whether its signatures fit."""
+        if self._doors is not None:
+            self._doors.note(channel.name, channel.account, status, reason)
 
     def _channel(self, platform: str, account: str) -> Channel:
         """The open channel; raises 404 for an account that is off, 503 for one that could not be opened."""

@@ -19,6 +19,7 @@ LOOPBACK_COOKIE = "frontdesk_session"  # plain http: browsers refuse the __Host-
 HOUR_S = 3_600.0
 TOUCH_S = 60.0  # how exact "last used" is; saves a commit per request
 DEVICE_CHARACTERS = 200
+STEP_S = 600.0  # for the second step of a sign-in: finding the telephone, or setting an app up
 ID_CHARACTERS = 24  # of the token's hash; enough to name a session, useless as a cookie
 
 
@@ -45,6 +46,18 @@ class NewSession:
     csrf: str
 
 
+class SecondStep(Exception):
+    """The password was right, and that is not enough: ``step`` is ``code``, or ``enrol`` where an app is still missing.
+
+    ``ticket`` proves the first step for some minutes; it is no session and opens nothing by itself.
+    """
+
+    def __init__(self, ticket: str, step: str) -> None:
+        super().__init__(step)
+        self.ticket = ticket
+        self.step = step
+
+
 class Sessions:
     """The sessions of one tenant's people; ``clock`` is epoch seconds."""
 
@@ -55,6 +68,7 @@ class Sessions:
         self._tenant = tenant
         self._idle_s = access.session_idle_h * HOUR_S
         self._max_s = access.session_max_h * HOUR_S
+        self._second_factor_roles = frozenset(access.second_factor_roles)
         self._secure = http.public_url.startswith("https://")
         self._clock = clock
 
@@ -67,6 +81,30 @@ class Sessions:
         """A new random session; never one that a browser brought along."""
         cookie = new_token()
         return NewSession(cookie, fingerprint(cookie), csrf_token(cookie))
+
+    def needs_factor(self, role: Role) -> bool:
+        """Whether people of this role must have a second factor."""
+        return role.value in self._second_factor_roles
+
+    async def begin(self, tx: Tx, fresh: NewSession, principal: Principal, device: Device, replaces: str = "") -> str:
+        """Store a session inside the sign-in's unit where one step is enough, else that a second one is open.
+
+        Returns that step (``code`` or ``enrol``), empty for a session; in the second case ``fresh.cookie`` is only the
+        ticket of the step. Raise SecondStep with it after the commit.
+        """
+        row = await tx.row("second.factor", tenant=self._tenant, person_id=principal.id)
+        confirmed = row is not None and row["confirmed_at"] is not None
+        step = "code" if confirmed else "enrol" if self.needs_factor(principal.role) else ""
+        if not step:
+            await self.add(tx, fresh, principal.id, device, replaces)
+            return ""
+        now = self._clock()
+        await tx.run("second.purge_sign_ins", now=now)
+        await tx.run(
+            "second.open_sign_in", token_hash=fresh.token_hash, tenant=self._tenant, person_id=principal.id, step=step,
+            now=now, expires_at=now + STEP_S,
+        )  # fmt: skip
+        return step
 
     async def add(self, tx: Tx, fresh: NewSession, person_id: str, device: Device, replaces: str = "") -> None:
         """Store a session inside the sign-in's unit, and end the one this browser had (``replaces``, its cookie)."""
@@ -115,8 +153,8 @@ class Sessions:
             now=now,
             idle_since=now - self._idle_s,
         )
-        if row is None:
-            return None
+        if row is None or (row["confirmed_at"] is None and self.needs_factor(Role(row["role"]))):
+            return None  # a session from before the role needed a second factor: signing in again asks for it
         if now - row["seen_at"] > TOUCH_S:
             await self._touch(row["token_hash"], now)
         return Principal(

@@ -1,6 +1,6 @@
 """``frontdesk demo``: the whole loop on one machine, with every stage timed.
 
-With ``--once`` it ends after one real answer and its exit status tells whether that answer streamed.
+With ``--once`` it ends after its three questions; 0 means that all were answered and the first answer streamed.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from aiohttp import web
 
+from config.load import Loaded, read
 from config.settings import Settings
 from models import weights
 from server import app as server_app
-from server.commands import shared
+from server.commands import demo_shop, shared
 from server.commands.client import Customer
 from server.commands.failure import INTERRUPTED, Failure
 from server.commands.screen import Screen
@@ -33,7 +36,13 @@ from server.telemetry import setup_logging
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 SHOP = ROOT / "config/demo/frontdesk.yaml"
-QUESTION = "Hello! How long do I have to return a blanket?"
+GREETING = "Hi, how are you?"  # needs no documents, so the model's own words stream
+QUESTIONS = {
+    "first answer": GREETING,
+    "from documents": "May I wash the Shepherd lap blanket in the machine?",
+    "from tools": "Where is my order MP-20349?",
+}
+LOOPBACK = "127.0.0.1"
 PORTS_TRIED = 50
 MODEL_POLL_S = 0.5
 DOWN_S = 60.0  # a local model server that crashes is started again; this long it may stay away
@@ -44,33 +53,46 @@ MIB = 1024 * 1024
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after one real answer; the exit status tells.")] = False,  # noqa: FBT002 - a flag
+    once: Annotated[bool, typer.Option("--once", help="End after three answers; the exit status tells.")] = False,  # noqa: FBT002 - a flag
     port: Annotated[int, typer.Option(help="First port to try.")] = 8080,
 ) -> None:
-    """Start the demo shop, wait for the model, and ask it a real question."""
+    """Start the demo shop, load its documents, wait for the model, and ask it three questions."""
     started_s = time.monotonic()
-    settings, moved = demo_settings(port)
+    settings, moved, again = demo_settings(port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log_path = settings.data_dir / "demo.log"
     with log_path.open("a", encoding="utf-8") as stream:
         setup_logging(settings.log, secrets=secrets_of(settings), stream=stream)
         if moved:
             shared.say(f"Port {port} is taken; this demo uses {settings.http.port}.")
-        shared.run(Demo(settings, Stages(started_s), log_path).run(once=once))
+        shared.run(Demo(settings, Stages(started_s), log_path, again).run(once=once))
 
 
-def demo_settings(port: int) -> tuple[Settings, bool]:
-    """The demo shop's settings on a free port, and whether that is another port than the one asked for."""
-    yaml_path = None if os.environ.get("FRONTDESK_CONFIG") else SHOP
+def demo_settings(port: int) -> tuple[Settings, bool, Callable[[], Loaded]]:
+    """The demo shop's settings on a free port, whether it is another than asked for, and how to read them again.
+
+    With a configuration file of one's own the shop stays out: then this is a demo of that configuration.
+    """
+    own = bool(os.environ.get("FRONTDESK_CONFIG"))
+    yaml_path = None if own else SHOP
     overrides: dict[str, Any] = {}
     if not os.environ.get("FRONTDESK_DATA_DIR"):
         home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
         overrides["data_dir"] = str(Path(home) / "frontdesk-demo")
     if not os.environ.get("FRONTDESK_HTTP__PORT"):
         overrides["http.port"] = port
-    wanted = shared.loaded(yaml_path, overrides).settings.http
-    overrides["http.port"] = free_port(wanted.host, wanted.port)
-    return shared.loaded(yaml_path, overrides).settings, overrides["http.port"] != wanted.port
+    wanted = shared.loaded(yaml_path, overrides).settings
+    overrides["http.port"] = free_port(wanted.http.host, wanted.http.port)
+    if not own:
+        if not wanted.tools.shop:
+            overrides["tools.shop"] = demo_shop.shop_path(wanted.data_dir)
+        if wanted.tools.file is None:
+            overrides["tools.file"] = str(SHOP.with_name("tools.yaml"))
+        if wanted.training.recipe is None:
+            overrides["training.recipe"] = str(SHOP.with_name("training") / "recipe.json")
+        overrides["knowledge.crawl.allow_hosts"] = [f"{LOOPBACK}:{free_port(LOOPBACK, overrides['http.port'] + 1)}"]
+    again = partial(read, os.environ, yaml_path, overrides)
+    return shared.loaded(yaml_path, overrides).settings, overrides["http.port"] != wanted.http.port, again
 
 
 def free_port(host: str, first: int) -> int:
@@ -98,28 +120,35 @@ class Stages:
 class Demo:
     """Runs the server in this process and is its first customer."""
 
-    def __init__(self, settings: Settings, stages: Stages, log_path: Path) -> None:
+    def __init__(self, settings: Settings, stages: Stages, log_path: Path, again: Callable[[], Loaded]) -> None:
         self._settings = settings
+        self._again = again
         self._stages = stages
         self._log_path = log_path
         self._stop = asyncio.Event()
         self._url = shared.public_url(settings)
 
     async def run(self, *, once: bool) -> None:
-        """Start everything, ask one question, then end (``once``) or stay until Ctrl-C."""
+        """Start everything, ask three questions, then end (``once``) or stay until Ctrl-C."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        runner = server_app.runner_of(server_app.build(self._settings))
-        try:
+        async with AsyncExitStack() as stack:
+            runner = server_app.runner_of(server_app.build(self._settings, again=self._again))
+            stack.callback(self._stages.done, "stopped")
+            stack.push_async_callback(runner.cleanup)
             await self._unless_stopped(self._start(runner))
-            await self._unless_stopped(self._first_answer())
+            if self._has_shop:
+                await self._unless_stopped(self._shop(stack))
+            await self._unless_stopped(self._answers())
             if not once:
                 shared.say("Running; Ctrl-C ends it.")
                 await self._stop.wait()
-        finally:
-            await runner.cleanup()
-            self._stages.done("stopped")
+
+    @property
+    def _has_shop(self) -> bool:
+        """Whether the demo shop's own things are part of this demo."""
+        return bool(self._settings.knowledge.crawl.allow_hosts) and not os.environ.get("FRONTDESK_CONFIG")
 
     async def _unless_stopped(self, work: Any) -> None:
         """Await ``work``, but give it up as soon as Ctrl-C is pressed."""
@@ -133,6 +162,9 @@ class Demo:
         await task
 
     async def _start(self, runner: web.AppRunner) -> None:
+        if self._has_shop and self._settings.tools.enabled:
+            made = await demo_shop.make_database(self._settings, demo_shop.now())
+            self._stages.done("shop", f"{'made' if made else 'kept'} {self._settings.tools.shop}")
         await runner.setup()
         self._stages.done("store", str(self._settings.data_dir))
         await web.TCPSite(runner, self._settings.http.host, self._settings.http.port).start()
@@ -152,12 +184,27 @@ class Demo:
                 return f"{self._url}/console/  (sign in; a new link: frontdesk user link --email ADDRESS)"
         return f"{link.url}  (works once)"
 
-    async def _first_answer(self) -> None:
+    async def _shop(self, stack: AsyncExitStack) -> None:
+        """The shop's site, and its documents in the knowledge."""
+        port = int(self._settings.knowledge.crawl.allow_hosts[0].rpartition(":")[2])
+        url = await stack.enter_async_context(demo_shop.site(port))
+        if not self._settings.knowledge.enabled:
+            return
+        self._tell("knowledge", "reading the shop's documents; the first time the embedding model is made ready too")
+        async with shared.opened(self._settings) as store:
+            loaded = await demo_shop.load_knowledge(store, self._settings, url, lambda text: self._tell("source", text))
+        self._stages.done("knowledge", f"{loaded.documents} documents, {loaded.passages} passages")
+
+    def _tell(self, stage: str, text: str) -> None:
+        self._stages.done(stage, text)
+
+    async def _answers(self) -> None:
         if not self._settings.model.base_url:
             await self._weights()
         async with Customer.visiting(self._url) as customer:
             await self._model(customer)
-            await self._ask(customer)
+            for stage, question in QUESTIONS.items():
+                await self._ask(customer, stage, question)
 
     async def _weights(self) -> None:
         shown_s = time.monotonic()
@@ -197,22 +244,24 @@ class Demo:
         lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines() if log_path.is_file() else []
         return f"; {log_path} ends with: {lines[-1][:200]}" if lines else ""
 
-    async def _ask(self, customer: Customer) -> None:
-        shared.say(f"  customer: {QUESTION}")
+    async def _ask(self, customer: Customer, stage: str, question: str) -> None:
+        shared.say(f"  customer: {question}")
         shared.say("  assistant: ")
         screen = Screen(_write)
         asked_s = time.monotonic()
-        await customer.say(QUESTION)
+        seq = await customer.say(question)
         try:
             async with asyncio.timeout(ANSWER_S):
                 async for frame in customer.frames():
-                    if screen.show(frame) and screen.answers:
+                    if int(frame.data.get("seq", seq)) >= seq and screen.show(frame) and screen.answers:
                         break
         except TimeoutError:
             raise Failure(f"no answer within {ANSWER_S:.0f} s; the log is {self._log_path}", shared.DOCTOR) from None
-        if not screen.streamed:
+        if question == GREETING and not screen.streamed:
             raise Failure("the answer came in one piece instead of streaming", shared.DOCTOR)
-        self._stages.done("first answer", f"streamed in {time.monotonic() - asked_s:.1f} s")
+        how = "streamed" if screen.streamed else "whole"
+        sources = f", {screen.sources} source{'s' * (screen.sources != 1)}" if screen.sources else ""
+        self._stages.done(stage, f"{how} in {time.monotonic() - asked_s:.1f} s{sources}")
 
 
 def _write(text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from server.commands.client import Frame
 
@@ -15,6 +16,7 @@ class Screen:
     Attributes:
         answers: Assistant messages shown to their end.
         streamed: Answers of those that came as at least one draft frame before the message.
+        sources: Footnotes under the latest answer.
     """
 
     def __init__(self, write: Write) -> None:
@@ -24,6 +26,7 @@ class Screen:
         self._grew = False
         self.answers = 0
         self.streamed = 0
+        self.sources = 0
 
     @property
     def writing(self) -> bool:
@@ -68,6 +71,7 @@ class Screen:
             return False
         if role == "assistant":
             self._assistant(text)
+            self._footnotes(frame.data.get("citations", ()), frame.data.get("replies", ()))
         else:
             self._write(f"{'' if not self._draft else chr(10)}[{role}] {text}\n")
             self._draft = ""
@@ -81,6 +85,15 @@ class Screen:
         self.answers += 1
         self.streamed += self._grew
         self._draft, self._open, self._grew = "", False, False
+
+    def _footnotes(self, citations: Sequence[Mapping[str, Any]], replies: Sequence[str]) -> None:
+        """The sources of an answer, and what is offered to say next."""
+        self.sources = len(citations)
+        for cited in citations:
+            where = f" ({cited['url']})" if cited.get("url") else ""
+            self._write(f"  [{cited['number']}] {cited['title']}{where}\n")
+        if replies:
+            self._write(f"  ({' | '.join(replies)})\n")
 
     def _state(self, status: str, position: object) -> None:
         if status == "waiting":

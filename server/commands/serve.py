@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from config.wording import ConfigError
 from server import app as server_app
 from server.commands import shared
+from server.commands.failure import MISUSED, Failure
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -31,4 +33,8 @@ def serve(
 
     SIGTERM stops intake, finishes running work for http.drain_s seconds, and exits with status 0.
     """
-    server_app.run(shared.settings(), role=role.value)
+    settings = shared.settings()
+    try:
+        server_app.run(settings, role=role.value)
+    except ConfigError as error:  # in a file that the settings name
+        raise Failure(str(error), code=MISUSED) from None

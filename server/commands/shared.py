@@ -46,11 +46,13 @@ def settings(yaml_path: Path | None = None, overrides: Mapping[str, Any] | None 
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine; a store that refuses becomes a Failure."""
+    """Run a command's coroutine; a store that refuses, or a mistake in a file that settings name, becomes a Failure."""
     try:
         return asyncio.run(work)
     except StoreError as error:
         raise Failure(str(error), DOCTOR) from None
+    except ConfigError as error:
+        raise Failure(str(error), code=MISUSED) from None
 
 
 @asynccontextmanager

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
+from server.auth.attempts import Attempts
 from server.auth.passwords import Passwords
+from server.auth.seal import Seal
+from server.auth.second import SecondFactor
 from server.auth.sessions import Sessions
 from server.commands import shared
 from server.commands.failure import MISUSED, Failure
@@ -96,6 +99,29 @@ async def _disable(settings: Settings, email: str, *, disabled: bool) -> None:
             await _people(store, settings).change(
                 shared.operator(settings), row["id"], role=None, disabled=disabled, ip=""
             )
+        except Problem as problem:
+            raise Failure(problem.detail, LISTING) from None
+
+
+@app.command("reset-app")
+def reset_app(email: Annotated[str, typer.Argument(help="Address of the person.")]) -> None:
+    """Take a lost authenticator app away; the person signs in with the password, or sets up a new app."""
+    settings = shared.settings()
+    shared.run(_reset_app(settings, email.strip().lower()))
+    shared.say(f"{email} has no authenticator app any more and is signed out everywhere.")
+
+
+async def _reset_app(settings: Settings, email: str) -> None:
+    async with shared.opened(settings) as store:
+        row = await store.row("people.by_email", tenant=settings.tenant, email=email)
+        if row is None:
+            raise Failure(f"nobody has the address {email}", LISTING)
+        sessions = Sessions(store, settings.tenant, settings.access, settings.http)
+        attempts = Attempts(store, settings.tenant, settings.access.attempts_per_minute)
+        seal = Seal(store, settings.tenant, settings.access, settings.data_dir)  # its key may be lost: none is needed
+        second = SecondFactor(store, settings.tenant, settings.name, sessions, attempts, seal)
+        try:
+            await second.reset(shared.operator(settings), row["id"])
         except Problem as problem:
             raise Failure(problem.detail, LISTING) from None
 

@@ -1,69 +1,59 @@
-// The console's way to the API and to the page: JSON with the session's token, and elements built without HTML text.
+// What the pages at the door (sign-in, one-time links) share: words, one action at a time, saying what is wrong.
+import { Refusal } from "/console/frame/api.js";
+import { LANGUAGES, choose, has, language, speak, t } from "/console/frame/i18n.js";
 
-let csrf = "";
-
-/** A refusal of the server; `message` is meant for people, `fields` names what was wrong in a form. */
-export class Refusal extends Error {
-  constructor(status, problem, retryAfter) {
-    super(problem.detail || problem.title || "The server refused this.");
-    this.status = status;
-    this.fields = problem.errors || [];
-    this.retryAfter = retryAfter;
-  }
-}
-
-/** Calls the API; answers the parsed body (null when empty) or throws a Refusal. */
-export async function api(method, path, body) {
-  const headers = { Accept: "application/json" };
-  if (csrf) headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let answer;
-  try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch {
-    throw new Refusal(0, { detail: "The server cannot be reached. Check the connection and try again." });
-  }
-  const text = await answer.text();
-  let parsed = null;
-  try {
-    parsed = text ? JSON.parse(text) : null;
-  } catch {
-    parsed = null;
-  }
-  if (!answer.ok) throw new Refusal(answer.status, parsed || {}, Number(answer.headers.get("Retry-After")) || 0);
-  return parsed;
-}
-
-/** Who is signed in; also takes the token that unsafe requests need. */
-export async function me() {
-  const found = await api("GET", "/api/session");
-  csrf = found.csrf;
-  return found;
-}
+export { api } from "/console/frame/api.js";
 
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties and children; strings become text, never markup. */
-export function make(tag, properties = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "class") node.className = value;
-    else if (name in node) node[name] = value;
-    else node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== ""));
-  return node;
+const PART = "door-"; // of the catalogue: a page without the console needs few words
+let wrong = ""; // an error, or the key of what is wrong
+
+/** Shows the words under a key, in this language and in one that is chosen later; no key shows nothing. */
+export function say(id, key) {
+  const place = byId(id);
+  place.dataset.t = key;
+  place.textContent = key && t(key);
 }
 
-/** A small button that runs an async action once at a time and reports what went wrong. */
-export function act(label, title, action, look = "small text") {
-  const button = make("button", { type: "button", class: look, "aria-label": title }, label);
-  button.addEventListener("click", () => busy(button, action));
+/** What a refusal says; the server's own words only where the catalogue has none. */
+function told({ status, fields = [], problem = {}, retryAfter, message }) {
+  const field = fields.map((each) => `fields.${each.field}`).find(has);
+  const known = [field, `wrong.${problem.code}`, `wrong.s${status}`].find((key) => key && has(key));
+  return t(known || "wrong.other", { n: retryAfter, id: problem.error_id, text: message });
+}
+
+/** Shows (or hides, when empty) the page's one line of trouble: an error, or a key. */
+export function trouble(what) {
+  wrong = what;
+  byId("trouble").textContent = what instanceof Error ? told(what) : what && t(what);
+  byId("trouble").hidden = !what;
+}
+
+function draw() {
+  for (const place of document.querySelectorAll("[data-t]")) place.textContent = place.dataset.t && t(place.dataset.t);
+  for (const place of document.querySelectorAll("[data-label]")) place.setAttribute("aria-label", t(place.dataset.label));
+  for (const button of byId("languages").children) button.setAttribute("aria-pressed", String(button.lang === language.value));
+  trouble(wrong);
+}
+
+function choice([tag, name]) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "tiny", lang: tag, textContent: name });
+  button.addEventListener("click", async () => (await choose(tag, PART), draw()));
   return button;
 }
 
-/** Runs an action while its button is disabled; a Refusal is shown, a lost session leads to sign-in. */
+/** Shows the page in this browser's language: the one chosen here or in the console, else the first it asks for. */
+export async function open() {
+  await speak(undefined, PART);
+  byId("languages").replaceChildren(...Object.entries(LANGUAGES).map(choice));
+  draw();
+  document.querySelector("main").hidden = false;
+}
+
+/** Runs an action while its button is disabled; a Refusal is shown. */
 export async function busy(button, action, show = trouble) {
   button.disabled = true;
   try {
@@ -71,46 +61,10 @@ export async function busy(button, action, show = trouble) {
     await action();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    if (error.status === 401) location.assign("/console/login");
-    else show(error.message, error);
+    show(error);
   } finally {
     button.disabled = false;
   }
-}
-
-/** Shows (or hides, when empty) the page's one line of trouble. */
-export function trouble(text) {
-  const line = byId("trouble");
-  line.textContent = text.charAt(0).toUpperCase() + text.slice(1);
-  line.hidden = !text;
-}
-
-const STEPS = [[60, "second"], [60, "minute"], [24, "hour"], [7, "day"], [Infinity, "week"]];
-const words = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
-
-/** A time in epoch seconds as "3 minutes ago". */
-export function ago(at) {
-  let amount = at - Date.now() / 1000;
-  for (const [size, unit] of STEPS) {
-    if (Math.abs(amount) < size) return words.format(Math.round(amount), unit);
-    amount /= size;
-  }
-  return "";
-}
-
-/** A secret shown once, with a button that copies it. */
-export function once(title, secret) {
-  const done = make("span", { class: "soft", role: "status" });
-  const copy = act("Copy", `Copy: ${title}`, async () => {
-    try {
-      await navigator.clipboard.writeText(secret);
-      done.textContent = "Copied.";
-    } catch {
-      done.textContent = "Copying is not allowed here; select the text.";
-    }
-  }, "small");
-  return make("div", { class: "once" }, make("b", {}, title), make("code", { tabIndex: 0 }, secret),
-    make("div", { class: "acts" }, copy, done));
 }
 
 /** Marks the fields a Refusal names and moves the focus to the first of them. */
@@ -119,4 +73,26 @@ export function markFields(form, error) {
   const named = (error?.fields || []).map(({ field }) => form.elements[field]).filter(Boolean);
   for (const input of named) input.setAttribute("aria-invalid", "true");
   named[0]?.focus();
+}
+
+const STEP = "frontdesk.step"; // of this tab only, and gone once it is read
+
+/** Takes an open second step along to the sign-in page. */
+export function handOver(step) {
+  sessionStorage.setItem(STEP, JSON.stringify(step));
+  location.replace("/console/login");
+}
+
+/** The second step that was brought along, null without one. */
+export function handedOver() {
+  const step = JSON.parse(sessionStorage.getItem(STEP) || "null");
+  sessionStorage.removeItem(STEP);
+  return step;
+}
+
+/** Where to go after signing in: the place inside the console one came from, never another site. */
+export function onward() {
+  const next = new URLSearchParams(location.search).get("next") || "";
+  const inside = /^\/console\/[\w./?=&%:+-]*$/.test(next) && !next.startsWith("/console/login");
+  return inside ? next : "/console/";
 }

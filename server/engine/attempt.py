@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from models.chat import LLM, Deadlines, Delta, ModelError, Usage
+from models.chat import LLM, Deadlines, Decoding, Delta, ModelError, ToolCall, ToolSpec, Usage
 from models.prompt import Prompt
 from server.crashpoint import reach
 from server.engine import record
@@ -17,19 +17,41 @@ from server.engine.control import Control, Interrupt
 from server.engine.present import Presenter
 from server.engine.record import Begun
 from server.engine.show import Show
+from server.grounding import Filter
 from server.hub import Draft, Hub
 from server.lanes import Lease
 from server.store.contract import Store, Tx
 from server.timeline import turn_id
 
+CALL_TOKENS = 512  # of an answer that has to be a call: what is cut is no JSON, however short answers in words are
+
+
+def decoding_for(context: Context, tool_choice: str | None) -> Decoding:
+    """How one answer is decoded; a call that must come gets room of its own, up to half of the model's context."""
+    release = context.release
+    if not tool_choice:
+        return release.decoding
+    room = min(CALL_TOKENS, release.context_tokens // 2)
+    return replace(release.decoding, max_tokens=max(release.decoding.max_tokens, room))
+
 
 @dataclass(slots=True)
 class Progress:
-    """What one attempt has so far; times are of the injected clock, seconds."""
+    """What one attempt has so far; times are of the injected clock, seconds.
+
+    ``text`` is what may be shown: all of it, or what ``gate`` let through. ``begun`` may come from an earlier round of
+    the same look that showed nothing; ``silent`` rounds are asked for a call and show nothing at all.
+    """
 
     context: Context
     prompt: Prompt
     started: float
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str | None = None
+    gate: Filter | None = None
+    silent: bool = False
+    stopped: bool = False
+    calls: tuple[ToolCall, ...] = ()
     begun: Begun | None = None
     draft: Draft | None = None
     show: Show | None = None
@@ -79,13 +101,15 @@ class Attempts:
 
     async def _generate(self, lease: Lease, progress: Progress) -> None:
         release = progress.context.release
-        opening = asyncio.create_task(self._begin(lease, release.id))
+        opening = asyncio.create_task(self._open(lease, progress.context.pin or release.id, progress))
         try:
             stream = self._llm.chat(
                 progress.prompt.messages,
-                model=release.served_name,
-                decoding=release.decoding,
+                model=release.served_name(progress.context.language),
+                decoding=decoding_for(progress.context, progress.tool_choice),
                 deadlines=self._deadlines,
+                tools=progress.tools,
+                tool_choice=progress.tool_choice if progress.tools else None,
             )
             async with aclosing(stream):  # type: ignore[type-var]  # the protocol promises an async generator
                 async for delta in stream:
@@ -99,14 +123,22 @@ class Attempts:
             if not opening.cancelled():
                 opening.exception()  # looked at: whoever needed the draft has raised it already
 
-    async def _take_in(self, lease: Lease, progress: Progress, delta: Delta, opening: asyncio.Task[Begun]) -> None:
+    async def _take_in(
+        self, lease: Lease, progress: Progress, delta: Delta, opening: asyncio.Task[Begun | None]
+    ) -> None:
         progress.usage = delta.usage or progress.usage
         progress.finish = delta.finish_reason or progress.finish
-        if not delta.text:
+        progress.calls += delta.tool_calls
+        if not delta.text or progress.silent:
+            return
+        if progress.first_token is None:
+            progress.first_token = self._clock()
+        text = progress.gate.feed(delta.text) if progress.gate is not None else delta.text
+        if not text:
             return
         if progress.begun is None or progress.draft is None or progress.show is None:
-            progress.first_token = self._clock()
             progress.begun = await asyncio.shield(opening)  # nothing is shown before the draft's opening is on disk
+            assert progress.begun is not None  # only silent attempts open none
             turn = turn_id(lease.key, lease.first_seq)
             progress.draft = self._hub.begin(lease.key, turn, progress.begun.attempt)
             # what must be told before the answer cannot be told any more once a platform shows the answer
@@ -116,10 +148,15 @@ class Attempts:
                 else self._presenter.begin(progress.context, lease, progress.begun, progress.started)
             )
         point = "mid_generation" if progress.text else "first_delta"
-        progress.text += delta.text
-        self._hub.append(progress.draft, delta.text)
-        progress.show.append(delta.text)
+        progress.text += text
+        self._hub.append(progress.draft, text)
+        progress.show.append(text)
         reach(point)
+
+    async def _open(self, lease: Lease, release_id: str, progress: Progress) -> Begun | None:
+        if progress.begun is not None or progress.silent:
+            return progress.begun
+        return await self._begin(lease, release_id)
 
     async def _begin(self, lease: Lease, release_id: str) -> Begun:
         async def unit(tx: Tx) -> Begun:

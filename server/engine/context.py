@@ -13,7 +13,8 @@ from server.conversation import NotFound, State
 from server.engine.record import joined
 from server.engine.words import Notice
 from server.lanes import Lease
-from server.releases import Release, Releases
+from server.releases.bundle import Release
+from server.releases.registry import Releases
 from server.store.contract import Row, Store, Value
 from server.timeline import state_of
 
@@ -34,7 +35,8 @@ class Context:
     """One consistent look at a conversation; ``question`` is the turn's text, unchanged.
 
     ``route`` is where its channel answers; ``edits`` counts changes of unanswered messages and is as old as the text;
-    ``notes`` are what to tell besides the answer, about files that nobody could read.
+    ``notes`` are what to tell besides the answer, about files that nobody could read. ``pin`` is the release that the
+    case is tied to, also when its base answers because an adapter is not served.
     """
 
     conversation_id: str
@@ -54,6 +56,7 @@ class Context:
     blocked: bool
     said: tuple[Said, ...]
     notes: tuple[Notice, ...] = ()
+    pin: str = ""
 
 
 class ContextReader:
@@ -64,8 +67,11 @@ class ContextReader:
         self._releases = releases
         self._history = settings.engine.history_messages
 
-    async def read(self, lease: Lease, now_s: float) -> Context:
-        """The context of a leased turn; raises NotFound when its conversation was erased."""
+    async def read(self, lease: Lease, now_s: float, release: Release | None = None) -> Context:
+        """The context of a leased turn; raises NotFound when its conversation was erased.
+
+        ``release`` is what an earlier look at the same turn was made with: a turn keeps it to its end.
+        """
         span: dict[str, Value] = {"conversation_id": lease.key, "first_seq": lease.first_seq}
         row, said, earlier = await asyncio.gather(
             self._store.row("conversations.context", id=lease.key),
@@ -74,7 +80,9 @@ class ContextReader:
         )
         if row is None:
             raise NotFound(f"conversation {lease.key} is gone; its lane can be purged")
-        release = await self._releases.get(row["release_id"] or self._releases.live)
+        if release is None:
+            withdrawn = row["release_state"] == "withdrawn"
+            release = await self._releases.of_case(lease.key, row["case_id"], row["release_id"], withdrawn=withdrawn)
         return Context(
             conversation_id=lease.key,
             channel=row["channel"],
@@ -85,6 +93,7 @@ class ContextReader:
             notice_at=row["notice_at"] if row["notice_seq"] >= lease.first_seq else None,
             now_s=now_s,
             release=release,
+            pin=release.id,
             question=joined([message["text"] for message in said]),
             history=_chat(earlier),
             route=json.loads(row["route"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.chat import Usage
@@ -12,7 +12,11 @@ from server.conversation import ModelReturned, Outcome, PersonAsked, Reason, Sta
 from server.crashpoint import reach
 from server.lanes import Lease
 from server.store.contract import Fenced, Tx
+from server.store.text import dump
 from server.timeline import Timeline, lock, turn_id
+
+Also = Callable[[Tx], Awaitable[None]]
+"""What else an ending's commit stores; it may run more than once and awaits nothing but the transaction."""
 
 _HELD = frozenset({Status.CLAIMED, Status.CLOSED})  # by staff: the bot says nothing
 
@@ -45,7 +49,8 @@ class Ending:
 
     ``saw_tail`` makes the commit fail when a newer message has come, ``saw_edits`` when an unanswered one was changed
     (None: end anyway). ``owner_epoch`` fences bot answers against a claim (None: nothing is said, so nothing needs a
-    fence). ``notices`` are told right before the text. Timings are milliseconds.
+    fence). ``notices`` are told right before the text. ``grounding`` is what the answer rests on, kept with the turn;
+    ``also`` is stored in the same commit. Timings are milliseconds.
     """
 
     outcome: Outcome
@@ -63,6 +68,8 @@ class Ending:
     release_id: str | None = None
     usage: Usage | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    grounding: Mapping[str, object] | None = None
+    also: tuple[Also, ...] = ()
 
 
 async def begin(tx: Tx, lease: Lease, lease_s: float, release_id: str) -> Begun:
@@ -109,6 +116,9 @@ async def end(tx: Tx, lease: Lease, ending: Ending) -> str | None:
     if ending.ask is not None:
         await timeline.change(PersonAsked(ending.ask, tx.now_s))
     await _add_turn(tx, timeline, lease, ending, message_id)
+    for also in ending.also:
+        await also(tx)
+    await _tell_turn(tx, timeline, lease, ending)
     timeline.covered = ending.upto_seq
     await timeline.save()
     reach("turn_ending")
@@ -163,15 +173,25 @@ async def _add_turn(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending, me
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         timings=json.dumps(dict(ending.timings)),
+        grounding=dump(ending.grounding) if ending.grounding is not None else None,
         now=tx.now_s,
     )
+
+
+async def _tell_turn(tx: Tx, timeline: Timeline, lease: Lease, ending: Ending) -> None:
+    """Announce the outcome with what it took: figures are made from events alone."""
+    calls = await tx.rows("analytics.turn_calls", conversation_id=timeline.id, first_seq=lease.first_seq)
+    usage = ending.usage
     body = {
-        "turn": turn,
+        "turn": turn_id(timeline.id, lease.first_seq),
         "first_seq": lease.first_seq,
         "last_seq": ending.upto_seq,
         "outcome": ending.outcome.value,
         "reason": ending.reason,
         "release": ending.release_id,
+        "prompt_tokens": usage.prompt_tokens if usage else 0,
+        "completion_tokens": usage.completion_tokens if usage else 0,
+        "calls": {row["state"]: row["n"] for row in calls},
     }
     timeline.emit("turn_ended", body, audience="staff")
 
@@ -221,6 +241,7 @@ async def park(tx: Tx, lease: Lease, reason: str, text: str) -> None:
     await timeline.end_drafts("withdrawn")
     await timeline.change(PersonAsked(Reason.REPEATED_FAILURE, tx.now_s))
     await _add_turn(tx, timeline, lease, ending, None)
+    await _tell_turn(tx, timeline, lease, ending)
     timeline.covered = lease.first_seq
     await timeline.save()
 

@@ -24,10 +24,26 @@ class Notice(StrEnum):
     FILE_TYPE = "file_type"
     NOTHING_READABLE = "nothing_readable"
     TALK_TO_PERSON = "talk_to_person"  # the label of a button
+    PERSON_LOOKS = "person_looks"
+    TOOL_FAILED = "tool_failed"
+    TOOL_UNKNOWN = "tool_unknown"  # it may have worked, and nobody can say
+    APPROVAL = "approval"
+    REQUEST_OVER = "request_over"
+    CONFIRM = "confirm"
 
 
 _TEXTS: dict[str, dict[Notice, str]] = {
     "en": {
+        Notice.PERSON_LOOKS: "I'd rather not guess here. A person has been asked to look at this and will answer you.",
+        Notice.TOOL_FAILED: "Sorry, that did not work just now. Please try again in a few minutes, or ask for a "
+        "person.",
+        Notice.TOOL_UNKNOWN: "Sorry, I could not find out whether that worked. Please do not repeat it: a person has "
+        "been "
+        "asked to check, and will tell you here.",
+        Notice.APPROVAL: "A person has to approve this first. It has been passed on, and you will hear of it here.",
+        Notice.REQUEST_OVER: "That question is no longer open, so nothing was done. Please tell me again what you "
+        "need.",
+        Notice.CONFIRM: "Shall I do this?",
         Notice.LOADING: "The assistant is just starting. Your message is saved and will be answered in a moment.",
         Notice.BUSY: "Many people are writing right now. Your message is saved and will be answered soon.",
         Notice.MODEL_DOWN: "Sorry, the assistant cannot answer at the moment. A person has been asked to look at this, "
@@ -51,6 +67,17 @@ _TEXTS: dict[str, dict[Notice, str]] = {
         "for a person.",
     },
     "de": {
+        Notice.PERSON_LOOKS: "Hier möchte ich lieber nicht raten. Ein Mensch wurde gebeten, sich das anzusehen, und "
+        "antwortet Ihnen.",
+        Notice.TOOL_FAILED: "Das hat gerade leider nicht geklappt. Bitte versuchen Sie es in ein paar Minuten noch "
+        "einmal, oder fragen Sie nach einem Menschen.",
+        Notice.TOOL_UNKNOWN: "Ich konnte leider nicht herausfinden, ob das geklappt hat. Bitte wiederholen Sie es "
+        "nicht: "
+        "Ein Mensch wurde gebeten, es zu prüfen, und meldet sich hier.",
+        Notice.APPROVAL: "Das muss erst ein Mensch freigeben. Es ist weitergegeben, und Sie hören hier davon.",
+        Notice.REQUEST_OVER: "Diese Frage ist nicht mehr offen, es wurde also nichts getan. Bitte sagen Sie mir noch "
+        "einmal, was Sie brauchen.",
+        Notice.CONFIRM: "Soll ich das tun?",
         Notice.LOADING: "Der Assistent startet gerade. Ihre Nachricht ist gespeichert und wird gleich beantwortet.",
         Notice.BUSY: "Gerade schreiben viele Menschen. Ihre Nachricht ist gespeichert und wird bald beantwortet.",
         Notice.MODEL_DOWN: "Der Assistent kann im Moment leider nicht antworten. Ein Mensch wurde gebeten, sich das "
@@ -75,7 +102,55 @@ _TEXTS: dict[str, dict[Notice, str]] = {
         Notice.NOTHING_READABLE: "In Ihrer Nachricht konnte ich leider keinen Text finden. Bitte schreiben Sie es in "
         "Worten, oder fragen Sie nach einem Menschen.",
     },
+    "es": {
+        Notice.LOADING: "El asistente se está iniciando. Su mensaje está guardado y se responderá enseguida.",
+        Notice.BUSY: "Hay muchas personas escribiendo ahora. Su mensaje está guardado y se responderá pronto.",
+        Notice.MODEL_DOWN: "Lo sentimos, el asistente no puede responder en este momento. Se ha pedido a una persona "
+        "que "
+        "lo revise, y la respuesta llegará aquí si el asistente se recupera antes.",
+        Notice.TOO_LONG: "Ese mensaje es demasiado largo para el asistente. Envíe lo importante con menos palabras.",
+        Notice.STOPPED: "Detenido.",
+        Notice.PARKED: "Lo sentimos, no se pudo procesar este mensaje. Se ha pedido a una persona que lo revise.",
+        Notice.TALK_TO_PERSON: "Hablar con una persona",
+        Notice.IMAGE_UNREADABLE: "Lo siento, todavía no puedo ver imágenes. Describa con palabras lo que muestra, o "
+        "pida "
+        "hablar con una persona: ella puede verla.",
+        Notice.FILE_UNREADABLE: "Lo siento, no puedo abrir este archivo. Escriba lo que importa de él, o pida hablar "
+        "con "
+        "una persona: ella puede verlo.",
+        Notice.FILE_UNAVAILABLE: "Lo siento, no pude recibir su archivo. Envíelo otra vez, o escriba lo que importa.",
+        Notice.VOICE_UNAVAILABLE: "Lo siento, todavía no puedo escuchar mensajes de voz. Escríbalo, o pida hablar "
+        "con una "
+        "persona.",
+        Notice.TOO_LARGE: "Lo siento, este archivo es demasiado grande para mí. Envíe uno más pequeño, o escriba lo "
+        "que "
+        "importa de él.",
+        Notice.FILE_TYPE: "Lo siento, no puedo aceptar archivos de este tipo. Escriba lo que importa de él, o envíe "
+        "otro "
+        "tipo de archivo.",
+        Notice.NOTHING_READABLE: "Lo siento, no encontré texto en su mensaje. Escríbalo con palabras, o pida hablar "
+        "con "
+        "una persona.",
+        Notice.PERSON_LOOKS: "Prefiero no adivinar. Se ha pedido a una persona que lo revise y le responderá.",
+        Notice.TOOL_FAILED: "Lo siento, eso no ha funcionado ahora. Inténtelo de nuevo en unos minutos, o pida "
+        "hablar con "
+        "una persona.",
+        Notice.TOOL_UNKNOWN: "Lo siento, no he podido averiguar si eso ha funcionado. No lo repita: se ha pedido a una "
+        "persona que lo compruebe y se lo dirá aquí.",
+        Notice.APPROVAL: "Una persona debe aprobarlo primero. Se ha pasado la solicitud y tendrá noticias aquí.",
+        Notice.REQUEST_OVER: "Esa pregunta ya no está abierta, así que no se ha hecho nada. Dígame otra vez qué "
+        "necesita.",
+        Notice.CONFIRM: "¿Lo hago?",
+    },
     "ar": {
+        Notice.PERSON_LOOKS: "أفضل ألا أخمن هنا. طُلب من أحد الموظفين الاطلاع على الأمر وسيجيبك.",
+        Notice.TOOL_FAILED: "عذرًا، لم ينجح ذلك الآن. يرجى المحاولة مرة أخرى بعد بضع دقائق، أو طلب التحدث إلى أحد "
+        "الموظفين.",
+        Notice.TOOL_UNKNOWN: "عذرًا، لم أتمكن من معرفة ما إذا كان ذلك قد نجح. يرجى عدم تكراره: طُلب من أحد الموظفين "
+        "التحقق منه وسيخبرك هنا.",
+        Notice.APPROVAL: "يجب أن يوافق أحد الموظفين على ذلك أولًا. تم تحويل الطلب وستصلك النتيجة هنا.",
+        Notice.REQUEST_OVER: "لم يعد هذا السؤال مفتوحًا، ولذلك لم يُنفذ شيء. يرجى إخباري مرة أخرى بما تحتاج إليه.",
+        Notice.CONFIRM: "هل أقوم بذلك؟",
         Notice.LOADING: "المساعد قيد التشغيل. تم حفظ رسالتك وستتم الإجابة عنها بعد لحظات.",
         Notice.BUSY: "يكتب الآن أشخاص كثيرون. تم حفظ رسالتك وستتم الإجابة عنها قريبًا.",
         Notice.MODEL_DOWN: "عذرًا، لا يستطيع المساعد الإجابة الآن. طُلب من أحد الموظفين الاطلاع على رسالتك، "

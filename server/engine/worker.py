@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -18,7 +18,7 @@ import structlog
 
 from config.settings import Settings
 from models.chat import ModelState
-from server import lanes
+from server import lanes, shifts
 from server.conversation import ConversationError
 from server.crashpoint import reach
 from server.engine import record
@@ -33,9 +33,7 @@ from server.telemetry import Metrics
 
 log = structlog.get_logger()
 
-POLL_S = 1.0  # notifications only accelerate: this alone keeps every lane moving
 REAP_S = 1.0
-AWAY_PAUSE_S = 1.0  # between attempts while the database is away
 OVERDUE_BATCH = 50
 
 
@@ -75,12 +73,13 @@ class Worker:
             self._store.listen("control", lambda _topic, payload: self._on_control(payload)),
             self._switch.listen(self._on_switch),
         ]
-        loops = [
-            asyncio.create_task(self._loop("take", self._take, self._idle)),
-            asyncio.create_task(self._loop("beat", self._beat, lambda: asyncio.sleep(self._engine.lease_s / 3))),
-            asyncio.create_task(self._loop("reap", self._reap, lambda: asyncio.sleep(REAP_S))),
-            asyncio.create_task(self._loop("overdue", self._tell_overdue, partial(_waited, self._state_changed))),
+        steps: list[tuple[str, shifts.Step, shifts.Step]] = [
+            ("take", self._take, partial(shifts.waited, self._wake)),
+            ("beat", self._beat, lambda: asyncio.sleep(self._engine.lease_s / 3)),
+            ("reap", self._reap, lambda: asyncio.sleep(REAP_S)),
+            ("overdue", self._tell_overdue, partial(shifts.waited, self._state_changed)),
         ]
+        loops = [asyncio.create_task(shifts.repeat(*step), name=f"worker {step[0]}") for step in steps]
         try:
             yield
         finally:
@@ -97,21 +96,6 @@ class Worker:
         """The model's state changed: look for work again, and let customers see it."""
         self._wake.set()
         self._state_changed.set()
-
-    async def _loop(self, name: str, step: Callable[[], Awaitable[None]], idle: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await step()
-            except StoreError as error:
-                log.warning("store_away", loop=name, error=type(error).__name__, reason=str(error))
-                await asyncio.sleep(AWAY_PAUSE_S)
-            except Exception:
-                log.exception("worker_step_failed", loop=name)
-                await asyncio.sleep(AWAY_PAUSE_S)
-            await idle()
-
-    async def _idle(self) -> None:
-        await _waited(self._wake)
 
     async def _take(self) -> None:
         self._wake.clear()
@@ -141,7 +125,7 @@ class Worker:
         except StoreError as error:
             # the commit's fate is unknown: whoever takes the lane next sees what is stored
             log.warning("turn_left", conversation=lease.key, error=type(error).__name__, reason=str(error))
-            await self._let_go(lease)
+            await shifts.let_go(self._store, lease, self._engine.lease_s)
         except ConversationError as error:
             await self._give_back(lease, error)
         except Exception as error:
@@ -151,19 +135,6 @@ class Worker:
             if self._running.get(lease.key, (None,))[0] is lease:
                 del self._running[lease.key]
             self._wake.set()
-
-    async def _let_go(self, lease: Lease) -> None:
-        """Free the lane as soon as the database answers again, instead of waiting for the lease to run out."""
-        until = time.monotonic() + self._engine.lease_s
-        while time.monotonic() < until:
-            await asyncio.sleep(AWAY_PAUSE_S)
-            try:
-                await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
-            except Fenced:
-                return
-            except StoreError:
-                continue
-            return
 
     async def _give_back(self, lease: Lease, error: Exception) -> None:
         delay_s = self._engine.retry_base_s * 2 ** min(lease.items[0].errors, 6)
@@ -239,24 +210,8 @@ class Worker:
 
     async def _stop(self, loops: list[asyncio.Task[None]]) -> None:
         self._stopping = True
-        take, *others = loops
-        take.cancel()
-        tasks = {task for _, _, task in self._running.values()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._drain_s)
-        for lease, _, task in list(self._running.values()):
-            task.cancel()
-            await asyncio.wait({task})
-            with contextlib.suppress(StoreError):
-                await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
+        loops[0].cancel()
+        held = self._running
+        await shifts.drain(self._store, lambda: [(lease, task) for lease, _, task in held.values()], self._drain_s)
         await self._runner.close()
-        for loop in (take, *others):
-            loop.cancel()
-        await asyncio.wait(loops)
-
-
-async def _waited(event: asyncio.Event) -> None:
-    """Wait for an event, a poll's time at most."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(POLL_S):
-            await event.wait()
+        await shifts.end(loops)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from config.settings import Outbox
-from server.engine.breaker import Breaker
+from server.breaker import Breaker
 from server.telemetry import Metrics
 
 OUTAGE_LANES = 2  # conversations that failed since anything worked: from so many on it is the platform, not a message

@@ -26,7 +26,7 @@ from server.crashpoint import reach
 from server.lanes import Lease
 from server.outbox import drafts, pace
 from server.outbox.failures import AWAY_S, SETTLE_S, Failures
-from server.outbox.job import Feedback, Job, Person, known, outbound, pending, read
+from server.outbox.job import Feedback, Job, Person, Reasons, known, no_reasons, outbound, pending, read
 from server.outbox.pace import Bucket
 from server.outbox.records import Plan, Records, Silent, never, payload_of
 from server.outbox.rows import OPEN
@@ -72,6 +72,7 @@ class Delivery:
         feedback: Feedback = no_feedback,
         person: Person = no_person,
         silent: Silent = never,
+        reasons: Reasons = no_reasons,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -83,6 +84,7 @@ class Delivery:
         self._tenant = settings.tenant
         self._feedback = feedback
         self._person = person
+        self._reasons = reasons
         self._chance = chance
         self._clock = clock
         self._wall = wall
@@ -184,7 +186,7 @@ class Delivery:
         if job.parts:
             return Plan(channel.limits)
         if job.row["kind"] != "template":
-            return Plan(channel.limits, channel.render(outbound(job, self._feedback, self._person)))
+            return Plan(channel.limits, channel.render(outbound(job, self._feedback, self._person, self._reasons)))
         template = channel.template()
         if template is not None:
             return Plan(channel.limits, [template])

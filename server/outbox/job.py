@@ -7,16 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from channels.message import Attachment, Button, Citation, Outbound
+from channels.message import Attachment, Button, Chosen, Citation, Outbound
+from server import reasons as asked
+from server.buttons import Reason, reply_payload
 from server.engine.words import Notice, say
 from server.outbox.rows import ARRIVED
 from server.store.contract import Row, Store
 
 Feedback = Callable[[str, str, str], tuple[str, str] | None]  # (channel, account, message id): payloads of thumbs
+Reasons = Callable[[str, str, str], Mapping[Reason, str]]  # (channel, account, message id): payloads of reasons
 Person = Callable[[str, str, str], str]  # (channel, account, conversation id): payload of "Talk to a person"
 
 KNOWN_S = 86_400.0  # platform ids of parts tried this long before a lost one can be mistaken for it
 KNOWN_PARTS = 200
+
+
+def no_reasons(_channel: str, _account: str, _message_id: str) -> Mapping[Reason, str]:
+    """The answer where no button can be signed."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,12 @@ class Job:
     def place(self) -> tuple[str, str]:
         """Channel and account."""
         return self.row["channel"], self.row["account"]
+
+    @property
+    def template(self) -> Chosen | None:
+        """The approved message that staff chose to send instead of free text."""
+        chosen = json.loads(self.row["body"] or "{}").get("template")
+        return Chosen(chosen["key"], chosen["language"], tuple(chosen["values"])) if chosen else None
 
     @property
     def route(self) -> dict[str, str]:
@@ -86,26 +100,51 @@ def gave_up(part: Row) -> bool:
     return bool(part["state"] == "uncertain" and part["repeats"])
 
 
-def outbound(job: Job, feedback: Feedback, person: Person) -> Outbound:
-    """The message of a row, as channels render it; thumbs only below answers of the assistant."""
+def outbound(job: Job, feedback: Feedback, person: Person, reasons: Reasons = no_reasons) -> Outbound:
+    """The message of a row, as channels render it.
+
+    Thumbs stand only below answers of the assistant, and never beside offered replies: a thumb would look like one.
+    """
     row = job.row
     body: Mapping[str, Any] = json.loads(row["body"] or "{}")
-    buttons: tuple[Button, ...] = ()
+    buttons = tuple(Button(str(text), reply_payload(str(text))) for text in body.get("replies", ()))
+    rated = row["role"] == "assistant" and not buttons
     if body.get("offer") == "person":
         payload = person(*job.place, job.conversation_id)
         label = say(Notice.TALK_TO_PERSON, row["language"] or "en")
-        buttons = (Button(label, payload),) if payload else ()
+        buttons += (Button(label, payload),) if payload else ()
+    choices = tuple(Button(str(label), str(payload)) for label, payload in body.get("choices", ()))
+    if row["channel"] == "whatsapp":  # three faces: reply buttons take no more
+        buttons, choices = (*buttons, *choices), ()
     return Outbound(
-        row["text"] or "",
-        citations=tuple(_citation(each) for each in body.get("citations", ())),
+        reasons=choices or _reasons(job, body.get(asked.BODY), reasons),
+        text=row["text"] or "",
+        citations=tuple(_citation(each) for each in sorted(body.get("citations", ()), key=_number)),
         buttons=buttons,
         attachments=tuple(_attachment(each) for each in body.get("attachments", ())),
-        feedback=feedback(*job.place, row["message_id"]) if row["role"] == "assistant" else None,
+        feedback=feedback(*job.place, row["message_id"]) if rated else None,
+        template=job.template,
     )
 
 
+def _reasons(job: Job, message_id: str | None, reasons: Reasons) -> tuple[Button, ...]:
+    """The choices of a message that asks what was wrong with another one."""
+    if not message_id:
+        return ()
+    labels = asked.labels(job.row["language"] or "en")
+    return tuple(Button(labels[each], payload) for each, payload in reasons(*job.place, message_id).items())
+
+
+def _number(citation: Mapping[str, Any]) -> int:
+    return int(citation["number"])
+
+
 def _citation(body: Mapping[str, Any]) -> Citation:
-    return Citation(body["passage_id"], body["title"], body.get("url", ""))
+    """A footnote: its document's title and the heading it stands under."""
+    title, heading = str(body["title"]), str(body.get("heading", "")).rpartition(" > ")[2]
+    return Citation(
+        body["passage"], f"{title}: {heading}" if heading and heading != title else title, body.get("url", "")
+    )
 
 
 def _attachment(body: Mapping[str, Any]) -> Attachment:

@@ -68,7 +68,8 @@ class Records:
         ``absent`` is the id of a part that the platform surely does not have. Raises Fenced.
         """
         timeline, row = await self._open(tx, lease, job)
-        why = await self._hindrance(tx, timeline, lease, row, plan.limits, absent)
+        window = plan.limits if job.template is None else None  # an approved message may come at any time
+        why = await self._hindrance(tx, timeline, lease, row, window, absent)
         if why:
             return why
         parts = await self._parts(tx, job, plan.payloads)
@@ -234,7 +235,7 @@ class Records:
         late = bot and now_s - row["created_at"] > self._outbox.expiry_s
         if row["kind"] == "withdraw":
             return ("expired", "expired", False) if late else None
-        if timeline.blocked_at is not None:
+        if timeline.blocked_at is not None or timeline.banned_at is not None:
             return ("cancelled" if bot else "failed"), "blocked", False
         if not bot:
             return None

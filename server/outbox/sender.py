@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
 from config.settings import Settings
-from server import lanes
+from server import lanes, shifts
 from server.lanes import Lease
 from server.outbox import pace
 from server.outbox.delivery import Delivery
@@ -23,10 +23,8 @@ from server.store.contract import Fenced, Store, StoreError, Tx
 
 log = structlog.get_logger()
 
-POLL_S = 1.0  # notifications only accelerate: this alone keeps every lane moving
 LONGEST_S = 60.0  # between looks at a lane whose account has been away for long
 TELL_S = 60.0  # between log lines about one account
-AWAY_PAUSE_S = 1.0  # between attempts while the database is away
 
 
 class Sender:
@@ -51,9 +49,10 @@ class Sender:
     async def running(self) -> AsyncIterator[None]:
         """Send until the block ends; then take nothing new, finish what ends in time and give the rest back."""
         stop = self._store.listen(lanes.topic("out"), lambda _topic, _payload: self.wake())
+        idle = partial(shifts.waited, self._wake)
         loops = [
-            asyncio.create_task(self._loop("take", self.take, self._idle), name="sender take"),
-            asyncio.create_task(self._loop("beat", self._beat, self._between_beats), name="sender beat"),
+            asyncio.create_task(shifts.repeat("send", self.take, idle), name="sender take"),
+            asyncio.create_task(shifts.repeat("send beat", self._beat, self._between_beats), name="sender beat"),
         ]
         try:
             yield
@@ -145,7 +144,7 @@ class Sender:
         except StoreError as error:
             # the commit's fate is unknown: whoever takes the lane next sees what is stored
             log.warning("send_left", conversation=lease.key, error=type(error).__name__, reason=str(error))
-            await self._let_go(lease)
+            await shifts.let_go(self._store, lease, self._outbox.lease_s)
         except Exception as error:
             log.exception("delivery_failed", conversation=lease.key)
             await self._give_back(lease, error)
@@ -153,19 +152,6 @@ class Sender:
             if self._running.get(lease.key, (None,))[0] is lease:
                 del self._running[lease.key]
             self._wake.set()
-
-    async def _let_go(self, lease: Lease) -> None:
-        """Free the lane as soon as the database answers again, instead of waiting for the lease to run out."""
-        until = time.monotonic() + self._outbox.lease_s
-        while time.monotonic() < until:
-            await asyncio.sleep(AWAY_PAUSE_S)
-            try:
-                await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
-            except Fenced:
-                return
-            except StoreError:
-                continue
-            return
 
     async def _give_back(self, lease: Lease, error: Exception) -> None:
         delay_s = min(self._outbox.retry_max_s, self._outbox.retry_base_s * 2 ** min(lease.head.errors, 16))
@@ -187,39 +173,12 @@ class Sender:
     async def _between_beats(self) -> None:
         await asyncio.sleep(self._outbox.lease_s / 3)
 
-    async def _idle(self) -> None:
-        """Wait for news, a poll's time at most."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
-
-    async def _loop(self, name: str, step: Callable[[], Awaitable[None]], idle: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await step()
-            except StoreError as error:
-                log.warning("store_away", loop=name, error=type(error).__name__, reason=str(error))
-                await asyncio.sleep(AWAY_PAUSE_S)
-            except Exception:
-                log.exception("sender_step_failed", loop=name)
-                await asyncio.sleep(AWAY_PAUSE_S)
-            await idle()
-
     async def _stop(self, loops: Sequence[asyncio.Task[None]]) -> None:
         """A call on its way is waited for; one that takes longer stays marked, and its next holder looks it up."""
         self._stopping = True
         loops[0].cancel()
-        tasks = {task for _, task in self._running.values()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._drain_s)
-        for lease, task in list(self._running.values()):
-            task.cancel()
-            await asyncio.wait({task})
-            with contextlib.suppress(StoreError):
-                await self._store.write(partial(lanes.release, lease=lease), order=lease.key)
-        for loop in loops:
-            loop.cancel()
-        await asyncio.wait(loops)
+        await shifts.drain(self._store, self._running.values, self._drain_s)
+        await shifts.end(loops)
 
 
 def _place(lease: Lease) -> tuple[str, str]:

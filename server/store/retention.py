@@ -7,7 +7,11 @@ from server.store.contract import Store, Tx, Unit
 
 BATCH_ROWS = 500  # per unit: a few milliseconds of the writer
 _DAY_S = 86_400.0
-_KEPT_FOR_RETENTION = ("items", "events", "steps", "drafts", "turns", "parts", "outbox", "media", "messages")
+_KEPT_FOR_RETENTION = (
+    *("items", "events", "steps", "drafts", "turns", "parts", "outbox", "media", "messages"),
+    *("misses", "requests", "webhooks", "verifications", "dialogues", "surveys"),
+    *("dataset_rows", "approvals", "reviews", "examples", "prompts"),
+)
 
 
 async def purge(store: Store, settings: StoreSettings, now_s: float) -> dict[str, int]:

@@ -30,7 +30,7 @@ def connect(path: Path, timeout_s: float) -> sqlite3.Connection:
     )
     try:
         _use_wal(connection, timeout_s)
-        for pragma in ("synchronous=full", "foreign_keys=on", "temp_store=memory"):
+        for pragma in ("synchronous=full", "foreign_keys=on", "temp_store=memory", "secure_delete=on"):
             connection.execute(f"pragma {pragma}")
     except sqlite3.Error:
         connection.close()

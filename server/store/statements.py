@@ -8,6 +8,9 @@ parameters. ``-- name: take (postgresql)`` or ``(sqlite)`` overrides the common 
     {lease_now}     the lease clock, seconds; bound by the store, never by the caller
     {nth}           before the result columns of a PostgreSQL text that starts with ``with``: lets equal statements of
                     several units travel in one round trip (other texts need no help)
+    {within c}      only conversations ``c`` that the caller's teams see: the one place that says which these are; takes
+                    ``:person`` and ``:scope`` (:class:`server.sight.Sight`), an empty scope costs one comparison
+    {of x.column}   the same for rows that only name their conversation; one that names none is everybody's
 
 An SQLite text may hold several statements separated by ``;``: they run in order with the same values and the last
 one gives the result (PostgreSQL uses one statement with CTEs instead: a round trip costs more than a plan).
@@ -38,6 +41,14 @@ _MARKERS = {
         "cast(extract(epoch from clock_timestamp()) as double precision))",
     },
 }
+_WITHIN = r"""(cast(:scope as text) = '' or \1.owner = cast(:person as text)
+    or replace(cast(:scope as text), ',' || \1.channel || '/' || \1.account || ',', '') <> cast(:scope as text)
+    or replace(cast(:scope as text), ',' || \1.channel || '/*,', '') <> cast(:scope as text)
+    or exists (select 1 from conversation_team ct_ join team_member tm_ on tm_.team_id = ct_.team_id
+        where ct_.conversation_id = \1.id and tm_.person_id = cast(:person as text)))"""
+_OF = r"""(cast(:scope as text) = '' or \1 is null
+    or exists (select 1 from conversation c_ where c_.id = \1 and {within c_}))"""
+_SIGHT = ((re.compile(r"\{of ([\w.]+)\}"), _OF), (re.compile(r"\{within (\w+)\}"), _WITHIN))
 _HEAD = re.compile(r"^-- name:\s*(?P<name>\w+)\s*(?:\((?P<dialect>sqlite|postgresql)\))?\s*$", re.MULTILINE)
 _RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
@@ -113,6 +124,8 @@ def parse(noun: str, text: str, dialect: str) -> dict[str, Statement]:
 
 def _compile(name: str, text: str, dialect: str) -> Statement:
     text = _COMMENT.sub("", text)
+    for pattern, clause in _SIGHT:
+        text = pattern.sub(clause, text)
     for marker, replacement in _MARKERS[dialect].items():
         text = text.replace(marker, replacement)
     names: list[str] = []

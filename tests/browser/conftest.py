@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from server.store.statements import load, parse
 from tests.browser.visitor import Desk, Shop, Visit
@@ -27,6 +27,7 @@ select id from conversation;
 select value, reason from feedback;
 """
 load("sqlite").update(parse("journey", JOURNEY, "sqlite"))
+expect.set_options(timeout=20_000)  # beside another worker's tests a page may stand still for seconds
 
 CHROMIUM = os.environ.get("BROWSER_TEST_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [

@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext, FrameLocator, Page, Route, expe
 from tests.web_double import WebDouble
 
 SHOP_POLICY = "default-src 'none'; script-src {desk}; style-src 'self'; frame-src {desk}; img-src 'self'"
-PATIENCE_MS = 8_000
+PATIENCE_MS = 20_000
 Loaded = Literal["load", "domcontentloaded"]
 OUTBOX = """() => new Promise((done) => {
   indexedDB.open('frontdesk').onsuccess = ({ target: { result: database } }) => {

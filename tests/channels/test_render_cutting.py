@@ -32,7 +32,7 @@ def bare(text: str) -> str:
 
 
 @given(documents | noise, st.sampled_from(sorted(MEASURES)), st.sampled_from([200, 333, 1_600]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_part_is_over_the_limit_and_together_they_are_the_whole(text: str, style: Any, limit: int):
     measure = MEASURES[style]
     parts = render.parts(text, (), style, limit, measure)
@@ -43,7 +43,7 @@ def test_no_part_is_over_the_limit_and_together_they_are_the_whole(text: str, st
 
 
 @given(documents, st.sampled_from(sorted(MEASURES)), st.sampled_from([200, 500]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_word_is_there_in_order(text: str, style: Any, limit: int):
     if "|---|" in text and style != "markdown":
         return  # a head is repeated with each row, so words come more often than they were written

@@ -42,7 +42,7 @@ class Strict(HTMLParser):
 
 
 @given(documents | noise | st.text(max_size=200), st.sampled_from([200, 4_096]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example("<!-- x --> </b> <a href='https://a.example'>", 200)
 @example('**a [b](https://a.example "t") _c_ > d**', 200)
 @example("> a\n> > b\n> - c\n>   > d", 200)
@@ -62,7 +62,7 @@ MENTIONS = ["@everyone", "@channel", "@HERE", "<!channel>", "<!here|here>", "<@U
 
 
 @given(st.lists(st.sampled_from(MENTIONS) | noise, min_size=1, max_size=12), st.sampled_from(["", " ", "\n", "**"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nobody_is_pinged(pieces: list[str], between: str):
     text = between.join(pieces)
     for style in ("whatsapp", "mrkdwn", "markdown", "telegram", "plain"):
@@ -75,13 +75,13 @@ def test_nobody_is_pinged(pieces: list[str], between: str):
 
 
 @given(documents)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_markdown_for_slack_means_the_same_when_read_again(text: str):
     again = render.slack_markdown(text).replace("\u200b", "")
     assert render.plain(again).split() == render.plain(text).split()
 
 
 @given(noise)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_link_appears_that_was_not_written(text: str):
     assert "](" not in re.sub(r"\\\]", "", render.slack_markdown(text)) or "](" in text or "![" in text

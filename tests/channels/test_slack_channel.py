@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from channels.base import Limited, Outgoing, Refused, Unauthorized, Unknown, Unreachable
+from channels.base import Limited, Outgoing, Refused, Rejected, Unauthorized, Unknown, Unreachable
 from channels.message import Attachment, Button, Inbound, Outbound
 from channels.slack.channel import make
 from config.accounts import SlackAccount
@@ -306,7 +307,14 @@ def test_an_app_speaks_for_its_own_workspaces_only() -> None:
 
 async def test_a_socket_only_account_takes_no_webhooks_and_a_webhook_account_has_no_socket() -> None:
     async with rigged() as rig:
-        await rig.channel.listen(_never)
+        await asyncio.wait_for(rig.channel.listen(_never), 5)
+        assert rig.slack.calls["apps.connections.open"] == 0
+    async with rigged(signing_secret="", app_token="xapp-1") as rig:
+        (event,) = rig.slack.say("D1", "hello")
+        for secret in (SECRET, "x"):
+            with pytest.raises(Rejected) as caught:
+                await rig.channel.receive(delivery(event, secret))
+            assert caught.value.status == 401
 
 
 async def _never(_facts: object) -> None:

@@ -77,7 +77,7 @@ def test_bodies_that_are_none_of_slacks_are_refused() -> None:
         assert refused(knock(body)) == 400
 
 
-@hypothesis(max_examples=50, deadline=None)
+@hypothesis(max_examples=50)
 @given(st.text(max_size=200))
 def test_the_vendors_verifier_agrees(text: str) -> None:
     body = json.dumps({"type": "event_callback", "text": text}, ensure_ascii=False).encode("utf-8", "replace")

@@ -234,7 +234,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(name=st.sampled_from(NAMES), data=st.data())
 def test_no_shape_of_a_payload_is_a_fault(name: str, data: st.DataObject) -> None:
     payload = recorded(name)

@@ -136,6 +136,7 @@ async def test_a_catch_up_that_fails_is_repeated_with_the_next_connection() -> N
         await until(lambda: bool(slack.sockets))
         slack.drop()
         await until(lambda: kept.texts == ["never pushed"])
+        assert slack.calls["users.conversations"] == 2, "the second connection read what the first could not"
 
 
 async def test_a_gap_outlives_the_process() -> None:
@@ -150,6 +151,7 @@ async def test_a_gap_outlives_the_process() -> None:
     async with listening(kept, again, texts=texts) as rig:
         await until(lambda: kept.texts == ["never pushed"])
         await until(lambda: rig.kept["socket_gap"] == "")
+    assert kept.texts == ["never pushed"], "read back once"
 
 
 async def test_a_fault_of_the_store_ends_the_call_unacknowledged() -> None:
@@ -189,6 +191,7 @@ async def test_an_address_nobody_answers_at_is_asked_for_again(link: str) -> Non
         await until(lambda: slack.calls["apps.connections.open"] == 1)
         slack.link = ""
         await until(lambda: bool(slack.sockets))
+        assert slack.calls["apps.connections.open"] >= 2
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

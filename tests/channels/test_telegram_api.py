@@ -54,7 +54,7 @@ async def test_no_answer_is_a_fault_of_ours(name: str, caplog: pytest.LogCapture
     assert TOKEN not in caplog.text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([200, 201, 400, 403, 404, 409, 418, 429, 500, 503]),
     st.dictionaries(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -194,7 +195,10 @@ async def test_a_webhook_account_does_not_listen():
     async def accept(facts: object) -> None:
         raise AssertionError(facts)
 
-    await closed().listen(accept)
+    telegram = Telegram()
+    async with telegram.running(), opened(telegram, mode="webhook") as channel:
+        await asyncio.wait_for(channel.listen(accept), 5)
+    assert telegram.calls["getUpdates"] == 0
 
 
 async def test_it_starts_and_answers_without_the_platform():

@@ -19,7 +19,7 @@ words = st.lists(st.sampled_from(signs), max_size=60).map("".join)
 texts = st.builds(lambda piece, times, tail: (piece + " ") * times + tail, words, st.integers(0, 400), words)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts)
 def test_every_part_fits_and_is_taken_by_telegram(text: str):
     for payload in payloads_of(Outbound(text)):

@@ -183,3 +183,4 @@ async def test_an_outage_is_waited_out(double: Telegram):
         double.away = False
         await eventually(lambda: store.texts)
         await eventually(lambda: not channel._polling.trouble)
+    assert store.texts == ["hello"], "stored once"

@@ -61,7 +61,7 @@ def proof(claims: Any, secret: str = SECRET, header: dict[str, Any] | None = Non
 # --- tokens ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.builds(
         Visitor,
@@ -82,8 +82,8 @@ def test_no_byte_of_a_token_can_be_changed():
     site, token = channel(), channel().issue(visitor())
     for place, old in enumerate(token):
         for new in {"A", "_", ".", "é", ALPHABET[(ALPHABET.find(old) + 1) % 64]} - {old}:
-            refused(site, token[:place] + new + token[place + 1 :])
-        refused(site, token[:place] + token[place + 1 :])
+            assert refused(site, token[:place] + new + token[place + 1 :])
+        assert refused(site, token[:place] + token[place + 1 :])
 
 
 @pytest.mark.parametrize("token", ["", ".", "a", "a.b", ".b", "é.é", "a.\udcff", "\udcff.a", "a" * 5_000, "a.b.c"])
@@ -91,10 +91,10 @@ def test_junk_is_no_token(token: str):
     assert "new session" in refused(channel(), token)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=80))
 def test_any_text_is_refused_as_a_token_and_never_an_error(token: str):
-    refused(channel(), token)
+    assert "session" in refused(channel(), token)
 
 
 def test_a_token_of_another_site_key_or_time_is_refused():
@@ -113,7 +113,7 @@ def test_a_site_that_signs_for_another_account_is_refused():
 def test_a_signed_body_that_is_not_base64_is_refused():
     site = channel()
     signature = b64(hmac.new(KEY, b"visitor\ndefault\na", hashlib.sha256).digest())
-    refused(site, f"a.{signature}")
+    assert "new session" in refused(site, f"a.{signature}")
 
 
 # --- origins --------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_a_bad_proof_leaves_the_visitor_anonymous(name: str):
     assert channel(identity_secret=SECRET).identify(BAD_PROOFS[name], NOW) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.one_of(st.text(max_size=60), st.from_regex(r"[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}")))
 def test_no_text_makes_identify_fail(junk: str):
     assert channel(identity_secret=SECRET).identify(junk, NOW) is None

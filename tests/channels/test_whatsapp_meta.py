@@ -23,7 +23,7 @@ from channels.base import (
     Unreachable,
     WindowClosed,
 )
-from channels.message import Attachment, Inbound, Outbound, Status
+from channels.message import Attachment, Chosen, Inbound, Outbound, Status
 from channels.whatsapp.meta import MetaChannel
 from tests.channels.whatsapp_kit import PUBLIC_URL, delivery, meta_accounts, services, whole
 from tests.doubles.meta import MetaDouble
@@ -155,6 +155,19 @@ async def test_stored_files_are_uploaded_and_others_linked(meta: MetaDouble, cha
     assert meta.messages[0].payload["document"]["filename"] == "label.pdf"
     assert meta.files[meta.messages[0].payload["document"]["id"]] == ("application/pdf", b"%PDF-1.7")
     assert meta.messages[1].payload["image"] == {"link": "https://shop.example.com/a.png"}
+
+
+async def test_a_chosen_template_is_sent_with_its_values(meta: MetaDouble) -> None:
+    async with opened(meta, templates=("order_ready en_US: Hello {{1}}",)) as channel:
+        (offered,) = channel.templates()
+        chosen = Chosen(offered.key, offered.language, ("Ana",))
+        (part,) = channel.render(Outbound(offered.filled(chosen.values), template=chosen))
+        await channel.send(Outgoing("p", {"to": NUMBER}, part))
+        (bare,) = channel.render(Outbound("x", template=Chosen("come_back", "de")))
+    assert "components" not in bare["template"]
+    assert meta.seen(NUMBER) == ["template order_ready/en_US"]
+    parameters = meta.messages[-1].payload["template"]["components"][0]["parameters"]
+    assert parameters == [{"type": "text", "text": "Ana"}]
 
 
 async def test_the_template_is_sent_in_its_language(meta: MetaDouble) -> None:

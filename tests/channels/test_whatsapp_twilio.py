@@ -31,8 +31,9 @@ from channels.base import (
     Unreachable,
     WindowClosed,
 )
-from channels.message import Attachment, Button, Consent, Inbound, Outbound, Pressed, Status
+from channels.message import Attachment, Button, Chosen, Consent, Inbound, Outbound, Pressed, Status
 from channels.whatsapp.twilio import TwilioChannel, media_host
+from config.approved import Approved
 from tests.channels.whatsapp_kit import (
     ACCOUNT_SID,
     CUSTOMER,
@@ -256,6 +257,15 @@ async def test_files_go_by_a_public_address(twilio: TwilioDouble, channel: Twili
         with pytest.raises(Refused) as caught:
             await private.send(outgoing({"body": "", "file": {"ref": "f1", "url": ""}}))
     assert caught.value.code == "no_public_url"
+
+
+async def test_a_chosen_template_is_sent_with_its_values(twilio: TwilioDouble, channel: TwilioChannel) -> None:
+    twilio.templates["HX9"] = Template("Hello {{1}}, order {{2}} is ready.")
+    chosen = Chosen("HX9", "en", ("Ana", "#1042"))
+    (part,) = channel.render(Outbound("Hello Ana, order #1042 is ready.", template=chosen))
+    await channel.send(outgoing(part))
+    assert twilio.messages[-1].body == "Hello Ana, order #1042 is ready."
+    assert closed(templates=("HX9 en: Hello",)).templates() == (Approved("HX9", "en", "Hello"),)
 
 
 async def test_templates_carry_their_variables(twilio: TwilioDouble, channel: TwilioChannel) -> None:

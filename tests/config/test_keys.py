@@ -49,7 +49,16 @@ def test_secrets_are_known_by_type_and_the_database_url_counts() -> None:
         "telegram": ("token", "secret_token"),
     }
     platforms = {f"channels.{channel}.*.{name}" for channel, names in accounts.items() for name in names}
-    assert secret == platforms | {"model.api_key", "media.transcription_key", "store.url"}
+    assert secret == platforms | {
+        *("model.api_key", "media.transcription_key", "store.url", "tools.shop"),
+        *(
+            "knowledge.embedding_key",
+            "knowledge.reranker_key",
+            "tools.webhook_secret",
+            "mail.password",
+            "access.seal_key",
+        ),
+    }
 
 
 def test_kinds_read_well() -> None:

@@ -149,7 +149,7 @@ def test_an_unreadable_secret_file_is_named(tmp_path: Path, content: bytes | Non
         ({"FRONTDESK_MODEL__API_KEY": CANARY}, ["model.api_key is set without model.base_url"]),
         ({"FRONTDESK_MODEL__ANSWER_TOKENS": "4096"}, ["model.answer_tokens must be smaller"]),
         ({"FRONTDESK_MODEL__FIRST_TOKEN_TIMEOUT_S": "61"}, ["must not exceed model.total_timeout_s"]),
-        ({"FRONTDESK_KNOWLEDGE__ENABLED": "true"}, ["must stay false"]),
+        ({"FRONTDESK_KNOWLEDGE__UNANSWERABLE": "quote"}, ["knowledge.unanswerable", "say_so"]),
     ],
 )
 def test_a_mistake_in_the_environment_is_one_sentence(environ: dict[str, str], parts: list[str]) -> None:
@@ -189,17 +189,16 @@ def test_a_mistake_on_the_command_line_says_so() -> None:
 
 
 def test_variables_that_are_no_settings_are_passed_over() -> None:
-    load(
-        {
-            "FRONTDESK_CACHE_DIR": "/tmp",
-            "FRONTDESK_CRASH_AT": "x",
-            "FRONTDESK_SERVICE_HOST": "10.0.0.1",
-            "FRONTDESK_SERVICE_PORT_HTTP": "80",
-            "FRONTDESK_PORT": "tcp://10.0.0.1:80",
-            "FRONTDESK_PORT_80_TCP_ADDR": "10.0.0.1",
-            "HOME": "/",
-        }
-    )
+    others = {
+        "FRONTDESK_CACHE_DIR": "/tmp",
+        "FRONTDESK_CRASH_AT": "x",
+        "FRONTDESK_SERVICE_HOST": "10.0.0.1",
+        "FRONTDESK_SERVICE_PORT_HTTP": "80",
+        "FRONTDESK_PORT": "tcp://10.0.0.1:80",
+        "FRONTDESK_PORT_80_TCP_ADDR": "10.0.0.1",
+        "HOME": "/",
+    }
+    assert load(others) == load({})
 
 
 def test_describe_masks_every_secret() -> None:

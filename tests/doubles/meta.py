@@ -245,6 +245,8 @@ class MetaDouble(Platform):
         buttons = [button["reply"] for button in interactive.get("action", {}).get("buttons", [])]
         too_long = len(body) > TEXT_CHARACTERS
         too_long |= len(interactive.get("body", {}).get("text", "")) > BUTTON_BODY_CHARACTERS
+        rows = [row for part in interactive.get("action", {}).get("sections", []) for row in part["rows"]]
+        too_long |= len(rows) > 10 or any(not 0 < len(r["title"]) <= 24 or len(r["id"]) > 200 for r in rows)
         bad_buttons = len(buttons) > 3 or any(not 0 < len(b["title"]) <= 20 or len(b["id"]) > 256 for b in buttons)
         if payload.get("messaging_product") != "whatsapp" or not to:
             return _error(400, 100, "Invalid parameter")
@@ -317,6 +319,9 @@ def _shown(payload: Mapping[str, Any]) -> str:
     if kind == "text":
         return str(content["body"])
     if kind == "interactive":
+        if content["type"] == "list":
+            rows = [row for section in content["action"]["sections"] for row in section["rows"]]
+            return content["body"]["text"] + "".join(f" [{row['title']}={row['id']}]" for row in rows)
         replies: Sequence[Mapping[str, Any]] = content["action"]["buttons"]
         buttons = "".join(f" [{one['reply']['title']}={one['reply']['id']}]" for one in replies)
         return f"{content['body']['text']}{buttons}"

@@ -99,6 +99,8 @@ class Slack(Platform):
         self.frozen = False  # the workspace allows neither edits nor deletions
         self.nameless = False  # answers name no message, as a careless double's would
         self.link = ""  # where sockets are said to be, when not here
+        self.people: dict[str, dict[str, Any]] = {}  # user id -> users.info, as far as a test says
+        self.whispers: list[tuple[str, str, str, str]] = []  # channel, thread, user, text
         self.statuses: list[tuple[str, str, str]] = []
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.ack_s = ACK_S
@@ -178,7 +180,7 @@ class Slack(Platform):
     def press(self, channel: str, ts: str, value: str, *, team: str = "T1", user: str = "UANNA") -> Answer:
         """A person presses the button with that value below one of our messages."""
         message = self.place(channel, team).messages[ts]
-        element, button = next(found for found in _buttons(message.get("blocks", ())) if found[1]["value"] == value)
+        element, button = next(found for found in _buttons(message.get("blocks", ())) if found[1].get("value") == value)
         action = {"action_id": element["action_id"], "type": element["type"], "text": button["text"], "value": value}
         container = {"type": "message", "message_ts": ts, "channel_id": channel, "thread_ts": message.get("thread_ts")}
         return {
@@ -262,6 +264,8 @@ class Slack(Platform):
                 "bot_id": space.bot_id,
             },
             "chat.postMessage": self._post,
+            "chat.postEphemeral": self._whisper,
+            "users.info": self._person,
             "chat.update": self._update,
             "chat.delete": self._delete,
             "chat.startStream": self._start_stream,
@@ -282,10 +286,24 @@ class Slack(Platform):
         message = self._ours(space, place, given)
         return {"channel": place.id, "ts": message["ts"], "message": message}
 
+    def _whisper(self, space: Workspace, given: dict[str, Any]) -> Answer:
+        place = self._open(space, given)
+        self.whispers.append((place.id, str(given.get("thread_ts") or ""), given["user"], given["text"]))
+        return {"message_ts": self.now()}
+
+    def _person(self, _space: Workspace, given: dict[str, Any]) -> Answer:
+        if given["user"] not in self.people:
+            raise SlackError("user_not_found")
+        return {"user": {"id": given["user"], **self.people[given["user"]]}}
+
     def _ours(self, space: Workspace, place: Conversation, given: Mapping[str, Any]) -> Message:
         ts = self.now()
         message: Message = {"type": "message", "user": space.bot_user, "bot_id": space.bot_id, "ts": ts, "text": ""}
-        message |= {name: given[name] for name in ("text", "blocks", "metadata", "thread_ts") if given.get(name)}
+        message |= {
+            name: given[name]
+            for name in ("text", "blocks", "metadata", "thread_ts", "reply_broadcast")
+            if given.get(name)
+        }
         if "markdown_text" in given:
             message["text"] = given["markdown_text"]
         if root := place.messages.get(str(given.get("thread_ts") or "")):

@@ -19,12 +19,13 @@ from tests import postgres
 from tests.drill import records
 from tests.drill.crowd import Crowd
 from tests.drill.lines import Line, lines
+from tests.drill.logs import crashes, leaks
 from tests.drill.options import CLUSTER, Options, parse
 from tests.drill.report import Report, Watch, acknowledgements, facts
 from tests.drill.shop import environment, settings_file
 from tests.drill.trials import ANSWERED_IN_S, RSS_MIB, Outcome, Stage, trial
 from tests.drill.verdict import Rules, Verdict, judge, sight
-from tests.faults.processes import Deployment, Died, Node, model_server
+from tests.faults.processes import Deployment, Died, model_server
 
 FIRST_TOKEN_S = 0.08
 PREVIEW_S = 31.0  # Telegram's previews are gone by then
@@ -49,6 +50,7 @@ async def drill(
             await stack.enter_async_context(line.running())
         deployment = Deployment(url, folder, options.roles, model)
         config = settings_file(options.config, folder)
+        deployment.settings["FRONTDESK_LOG__LEVEL"] = options.log_level
         deployment.settings |= environment(chosen, config, deployment.gateway.url, kills=bool(options.kills))
         try:
             await stack.enter_async_context(deployment.running())
@@ -82,7 +84,10 @@ async def _judged(stage: Stage, chosen: list[Line], watch: Watch) -> Report:
     if options.burst and watch.rss_mib > RSS_MIB:
         outcome.findings.append(("slow", f"the service took {watch.rss_mib:.0f} MiB, more than {RSS_MIB:.0f}"))
     rules = Rules(callbacks_complete=not options.disturbed, notices_per_customer=1 if options.burst else None)
-    unexpected = [f"{node.name} logged {line}" for node in deployment.nodes for line in _crashes(node)]
+    logs = {node.name: node.log.read_text(encoding="utf-8", errors="replace") for node in deployment.nodes}
+    unexpected = [sentence for name, text in logs.items() for sentence in crashes(name, text)]
+    leaked = [sentence for name, text in logs.items() for sentence in leaks(name, text, deployment.settings)]
+    outcome.findings += [("leaked", sentence) for sentence in leaked]
     rows, sights = await records.read(url), [sight(line) for line in chosen]
     verdict = judge(crowd.said, rows, sights, unexpected, rules)
     evidence = {"rows": asdict(rows), "sights": list(map(asdict, sights)), "said": list(map(asdict, crowd.said))}
@@ -109,12 +114,6 @@ async def _previews_gone(chosen: list[Line]) -> None:
         if not any(screen.unfinished for line in chosen for screen in line.screens().values()):
             return
         await asyncio.sleep(0.5)
-
-
-def _crashes(node: Node) -> list[str]:
-    """Errors nobody expects, whatever platforms do: each has a traceback in the log."""
-    text = node.log.read_text(encoding="utf-8", errors="replace")
-    return [line[:2_000] for line in text.splitlines() if '"level": "error"' in line or line.startswith("Traceback")]
 
 
 def _log_tails(deployment: Deployment) -> str:

@@ -38,6 +38,7 @@ class Options:
     drain_s: float = 120.0
     ack_p99_ms: float = 0.0
     json: bool = False
+    log_level: str = "info"  # whatever it is, no secret and no customer's word may be in a log
 
     def but(self, **changes: Any) -> Options:
         """The same with some changed."""

@@ -44,8 +44,8 @@ def settings_file(config: Path | None, folder: Path) -> Path:
 def environment(lines: Iterable[Line], config: Path, public_url: str, *, kills: bool = False) -> dict[str, str]:
     """Environment of every process of the service; the lines' doubles are running.
 
-    With ``kills`` a message may lose its sender as often as it likes, unless the user's own file sets that limit:
-    parking it would be right, but hides the figures.
+    With ``kills`` a message may lose its worker or sender as often as it likes, unless the user's own file sets that
+    limit: parking it would be right, but hides the figures.
     """
     found = {
         "FRONTDESK_CONFIG": str(config),
@@ -55,9 +55,10 @@ def environment(lines: Iterable[Line], config: Path, public_url: str, *, kills: 
         "FRONTDESK_MODEL__ANSWER_TOKENS": "8000",
         "FRONTDESK_KNOWLEDGE__ENABLED": "false",
     }
-    outbox = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("outbox") or {}
-    if kills and "max_errors" not in outbox:
-        found["FRONTDESK_OUTBOX__MAX_ERRORS"] = "100"
+    wanted = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    for section, limit in (("outbox", "max_errors"), ("engine", "max_lost_leases")):
+        if kills and limit not in (wanted.get(section) or {}):
+            found[f"FRONTDESK_{section.upper()}__{limit.upper()}"] = "100"
     for line in lines:
         line.base = public_url
         found |= line.settings()

@@ -17,7 +17,8 @@ from tests.model_double import answer_to
 
 FINDINGS = (
     "lost", "missed", "doubled", "changed", "uncovered", "overlaps", "unterminated", "unfinished", "inversions",
-    "wrong answers", "unknown texts", "given up", "open drafts", "notices", "statuses", "late", "slow", "unexpected",
+    "wrong answers", "unknown texts", "given up", "open drafts", "notices", "statuses", "late", "slow", "leaked",
+    "unexpected",
 )  # fmt: skip
 OUTCOMES = {"answered", "graceful", "handed_over"}
 ARRIVED = {"sent", "delivered", "read"}

@@ -23,6 +23,7 @@ from typing import Protocol
 
 import aiohttp
 
+from tests.drill.logs import crashes
 from tests.faults import tables
 from tests.faults.load import Load
 from tests.faults.processes import Deployment, Died, Node, Start, database, model_server
@@ -225,7 +226,8 @@ async def _drill(
     finally:
         await load.close()
     unexpected += [*load.unexpected, *killer.unreached]
-    unexpected += [f"{node.name} logged {line}" for node in deployment.nodes for line in _crashes(node)]
+    for node in deployment.nodes:
+        unexpected += crashes(node.name, node.log.read_text(encoding="utf-8", errors="replace"))
     verdict = judge(rows, load.messages, load.screens, unexpected)
     return Report(options, verdict, deployment.starts, killer.kills, _facts(load, rows, lasted_s))
 
@@ -264,12 +266,6 @@ async def _screens_complete(load: Load, rows: tables.Tables) -> None:
         if all(screen.last_id >= last.get(screen.conversation, 0) for screen in load.screens):
             return
         await asyncio.sleep(0.1)
-
-
-def _crashes(node: Node) -> list[str]:
-    """Errors nobody expects, whatever is killed: each has a traceback in the log."""
-    lines = node.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line[:2_000] for line in lines if '"level": "error"' in line or line.startswith("Traceback")]
 
 
 def _log_tails(deployment: Deployment) -> str:

@@ -13,7 +13,7 @@ from tests.drill.report import Report
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
-SMALL = Options(messages=80, customers=6, seed=11, drain_s=90.0)
+SMALL = Options(messages=80, customers=6, seed=11, drain_s=90.0, log_level="debug")
 
 
 def clean(report: Report, turns: int = 20) -> None:
@@ -27,6 +27,8 @@ async def test_kills_lose_double_and_reorder_nothing_on_any_platform(store_url: 
     report = await drill(SMALL.but(kills=6), store_url, tmp_path)
     clean(report)
     assert report.facts["kills"] >= 6
+    logs = [path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*.log")]
+    assert any('"level": "debug"' in log for log in logs), "nothing was logged at DEBUG, so nothing was looked at"
 
 
 async def test_what_customers_write_while_the_service_is_down_is_answered_once(store_url: str, tmp_path: Path) -> None:

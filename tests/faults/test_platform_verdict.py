@@ -13,6 +13,7 @@ from server.engine.words import Notice, say
 from tests.doubles.platform import Delivered
 from tests.drill.crowd import Said
 from tests.drill.lines import Screen
+from tests.drill.logs import crashes, leaks
 from tests.drill.records import Records
 from tests.drill.verdict import FINDINGS, Rules, Sight, Verdict, judge
 
@@ -192,8 +193,18 @@ def test_a_planted_fault_is_found(run: Run, plant: Callable[[Run], None], findin
 
 
 def test_every_finding_of_the_judge_has_a_planted_fault() -> None:
-    elsewhere = {"statuses", "late", "slow", "unexpected"}  # below, and in the trials
+    elsewhere = {"statuses", "late", "slow", "unexpected", "leaked"}  # below, and in the trials
     assert {finding for _, finding in PLANTED} | elsewhere == set(FINDINGS)
+
+
+def test_secrets_and_customers_words_in_a_log_are_found_and_not_repeated() -> None:
+    settings = {"CHANNELS__X__TOKEN": "s3cret", "CHANNELS__X__SECRET": "", "CHANNELS__X__URL": "http://here"}
+    quiet = "all is well at http://here"
+    assert leaks("w-1", quiet, settings) == []
+    found = leaks("w-1", f"{quiet}\nBearer s3cret\nshe wrote {ONE}", settings)
+    assert found == ["w-1 logged the value of CHANNELS__X__TOKEN", "w-1 logged what customers wrote, in line 3"]
+    assert crashes("w-1", quiet) == []
+    assert crashes("w-1", "Traceback (most recent call last)") == ["w-1 logged Traceback (most recent call last)"]
 
 
 def test_a_marked_repeat_is_allowed_where_nothing_can_be_looked_up(run: Run) -> None:

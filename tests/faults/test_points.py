@@ -9,6 +9,7 @@ from tests.drill.trials import PLATFORM_POINTS
 from tests.faults.drill import POINTS
 from tests.faults.paused import PLACES
 from tests.faults.processes import ROOT
+from tests.faults.tool_kills import POINTS as TOOL_POINTS
 
 _REACHED = re.compile(r"reach\(\"(\w+)\"\)|point = \"(\w+)\" if progress.text else \"(\w+)\"")
 
@@ -20,7 +21,7 @@ def placed(folder: Path) -> set[str]:
 
 def test_every_point_is_used_by_a_drill_and_described() -> None:
     names = placed(ROOT / "server")
-    assert names == set(PLATFORM_POINTS) | {place.partition(":")[0] for place in PLACES}
+    assert names == set(PLATFORM_POINTS) | {place.partition(":")[0] for place in PLACES} | set(TOOL_POINTS)
     assert set(POINTS) < set(PLATFORM_POINTS)
     page = (ROOT / "docs" / "measurements" / "faults.md").read_text(encoding="utf-8")
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []

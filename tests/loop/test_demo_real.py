@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.demo import QUESTION
+from server.commands.demo import GREETING, QUESTIONS
 from server.install import ROOT
 
 TIMEOUT_S = 400
@@ -59,9 +59,12 @@ async def test_once_streams_a_real_answer_and_leaves_no_process(tmp_path: Path) 
 
 def check(text: str) -> None:
     """The stages in their order, and a real answer between the question and its time."""
-    answer = re.search(re.escape(f"customer: {QUESTION}") + r"\s+assistant: (.+?)\[.*first answer", text, re.DOTALL)
-    assert answer is not None, text
-    assert answer[1].strip(), text
+    for stage, question in QUESTIONS.items():
+        answer = re.search(re.escape(f"customer: {question}") + rf"\s+assistant: (.+?)\[.*{stage}", text, re.DOTALL)
+        assert answer is not None, text
+        assert answer[1].strip(), text
+    assert re.search(r"from documents .* in [\d.]+ s, \d source", text), "the answer from documents has a footnote"
+    assert GREETING in text
     places = [text.find(part) for part in ("server up", "weights", "model up", "streamed in", "stopped")]
     assert -1 not in places, text
     assert places == sorted(places), text

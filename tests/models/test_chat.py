@@ -9,7 +9,7 @@ from models.vllm import VLLM
 
 def test_every_error_is_a_model_error_and_stands_in_the_tree():
     errors = [value for value in vars(chat).values() if inspect.isclass(value) and issubclass(value, Exception)]
-    assert len(errors) == 7
+    assert len(errors) == 8
     for error in errors:
         assert issubclass(error, ModelError)
         assert error.__name__ in (chat.__doc__ or "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.serve import CHILD_SCRIPT
+from models.supervised import CHILD_SCRIPT
 
 FAMILY = (  # a command with a helper of its own; prints both process ids
     "import os, subprocess, sys, time\n"

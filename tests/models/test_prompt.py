@@ -1,9 +1,11 @@
+import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -58,7 +60,6 @@ def talk(pairs: int, size: int = 5) -> list[ChatMessage]:
     return [ChatMessage(role, words(size, f"{role}{i}")) for i in range(pairs) for role in ("user", "assistant")]
 
 
-@settings(deadline=None)
 @given(PLAIN_CHATS)
 def test_plain_chats_render_as_the_models_own_template(messages: Sequence[ChatMessage]):
     own = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(OWN)
@@ -118,7 +119,6 @@ def test_everything_is_kept_when_it_fits():
     assert (prompt.prompt_tokens, prompt.dropped) == (36, 0)
 
 
-@settings(deadline=None)
 @given(
     pairs=st.integers(0, 12),
     size=st.integers(1, 9),
@@ -183,7 +183,6 @@ def test_the_exact_counter_counts_the_rendered_text(tmp_path: Path):
     assert open_budget(tmp_path, 100).count(messages) == counter.count(messages)
 
 
-@settings(deadline=None)
 @given(PLAIN_CHATS)
 def test_the_estimate_grows_with_the_text(messages: Sequence[ChatMessage]):
     counter = EstimatedCounter()
@@ -194,3 +193,19 @@ def test_the_estimate_grows_with_the_text(messages: Sequence[ChatMessage]):
 def test_without_a_tokenizer_the_budget_estimates(tmp_path: Path):
     for folder in (None, tmp_path):
         assert open_budget(folder, 100).count([ChatMessage("user", "x" * 100)]) >= 40
+
+
+async def test_counting_aside_lets_the_event_loop_go_on():
+    went_on = threading.Event()
+
+    class Slow(WordCounter):
+        def count(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = ()) -> int:
+            assert went_on.wait(10), "the event loop stood still"
+            return super().count(messages, tools)
+
+    budget = PromptBudget(Slow(), 100)
+    asyncio.get_running_loop().call_later(0.01, went_on.set)
+    prompt = await budget.aside(lambda: budget.fit("one", (), "two three", max_answer_tokens=10))
+    assert prompt.messages[-1].content == "two three"
+    with pytest.raises(QuestionTooLong):
+        await budget.aside(lambda: budget.fit("one", (), words(200), max_answer_tokens=10))

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import ModelSettings
-from models.chat import ChatMessage, Deadlines, Decoding, ModelState
+from models.chat import ChatMessage, Deadlines, Decoding, ModelState, ModelUnavailable
 from models.prompt import TEMPLATE_PATH
-from models.serve import LOG_KEEP_BYTES, ModelProcess, command_line, core_list, environment, free_port, resolve_device
+from models.serve import ModelProcess, command_line, core_list, environment, free_port, needs_plugin, resolve_device
+from models.supervised import LOG_KEEP_BYTES
+from models.vllm import VLLM
+from models.vllm_plugin import REPORT
 
 ROOT = Path(__file__).parents[2]
 DOUBLE = ROOT / "tests" / "model_double.py"
@@ -157,6 +161,65 @@ async def test_a_server_that_never_answers_is_given_up(tmp_path: Path):
         assert running.last_words() == "empty log"
 
 
+def reporting_command(port: int) -> list[str]:
+    return ["sh", "-c", f"echo '{REPORT}' >&2; exec \"$@\"", "sh", *double_command(port)]
+
+
+async def test_adapters_on_a_cpu_are_not_served_before_the_plug_in_reported_itself(tmp_path: Path):
+    states: list[ModelState] = []
+    with capture_logs() as logs:
+        async with process(tmp_path, states, lora_slots=1) as running:
+            await until(lambda: any(entry["event"] == "model_down" for entry in logs))
+            assert not await running.wait_ready(0.01)
+    assert ModelState.READY not in states
+    assert "without the LoRA plug-in" in next(entry["reason"] for entry in logs if entry["event"] == "model_down")
+    async with process(tmp_path, [], reporting_command, lora_slots=1) as running:
+        assert await running.wait_ready(20)
+
+
+async def test_what_is_prepared_is_there_before_it_is_ready_on_every_start(tmp_path: Path):
+    states: list[ModelState] = []
+    seen: list[tuple[ModelState, list[str]]] = []
+    failures = [ModelUnavailable("no room for it")]
+
+    async def prepare(llm: VLLM) -> None:
+        if failures:
+            raise failures.pop()
+        await llm.load_adapter("default-0123456789ab", "/adapters/default-0123456789ab")
+        seen.append((running.state, await llm.models()))
+
+    running = ModelProcess(SETTINGS, Path("/w"), tmp_path / "log", states.append, double_command, 0.05, prepare)
+    with capture_logs() as logs:
+        await running.start()
+        try:
+            assert await running.wait_ready(30)
+            assert states == [ModelState.DOWN, ModelState.LOADING, ModelState.READY]
+            os.kill(offspring(running.pid)[1], signal.SIGKILL)
+            await until(lambda: states.count(ModelState.DOWN) == 2)
+            assert await running.wait_ready(30)
+        finally:
+            await running.stop()
+    assert [state for state, _ in seen] == [ModelState.LOADING] * 2
+    assert all("default-0123456789ab" in names for _, names in seen)
+    assert "no room for it" in next(entry["reason"] for entry in logs if entry["event"] == "model_down")
+
+
+async def test_preparing_that_never_ends_is_given_up(tmp_path: Path):
+    states: list[ModelState] = []
+
+    async def prepare(_: VLLM) -> None:
+        await asyncio.Event().wait()
+
+    settings = SETTINGS.model_copy(update={"load_timeout_s": 3.0})
+    running = ModelProcess(settings, Path("/w"), tmp_path / "log", states.append, double_command, 0.05, prepare)
+    await running.start()
+    try:
+        await until(lambda: ModelState.DOWN in states)
+    finally:
+        await running.stop()
+    assert ModelState.READY not in states
+
+
 async def test_a_killed_owner_leaves_no_orphan(tmp_path: Path):
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom tests.models.test_serve import SETTINGS, double_command\n"
@@ -197,7 +260,7 @@ def test_the_command_line_holds_every_setting_and_no_secret():
 def test_adapters_get_one_slot_more_and_an_accepted_rank():
     line = command_line(ModelSettings(device="cuda", lora_slots=2, lora_rank=17), Path("/w"), 1)
     pairs = dict(itertools.pairwise(line))
-    assert (pairs["--max-loras"], pairs["--max-lora-rank"]) == ("3", "32")
+    assert (pairs["--max-loras"], pairs["--max-lora-rank"], pairs["--max-cpu-loras"]) == ("3", "32", "6")
     assert "--enforce-eager" not in line
 
 
@@ -210,6 +273,14 @@ def test_the_environment_carries_the_key_but_none_of_our_secrets():
     assert cpu["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
     assert base.keys() & cpu.keys() == {"PATH"}
     assert not any(key.startswith("VLLM_CPU") for key in environment(ModelSettings(device="cuda"), "key", base))
+
+
+def test_only_adapters_on_a_cpu_need_the_plug_in(tmp_path: Path):
+    assert needs_plugin(ModelSettings(device="cpu", lora_slots=1))
+    assert not needs_plugin(ModelSettings(device="cuda", lora_slots=1))
+    assert not needs_plugin(ModelSettings(device="cpu"))
+    child = environment(ModelSettings(device="cpu", lora_slots=1), "key", {"FRONTDESK_LORA": "no"}, tmp_path)
+    assert (child["PYTHONPATH"], child["FRONTDESK_LORA"]) == (str(tmp_path), "required")
 
 
 @pytest.mark.parametrize(("cores", "text"), [({0}, "0"), ({0, 1}, "0-1"), ({0, 2, 3}, "0,2-3"), ({5, 1, 3}, "1,3,5")])

@@ -31,6 +31,7 @@ HELLO = (ChatMessage("system", "be brief"), ChatMessage("user", "hello there"))
 TOOL = ToolSpec("order_status", "Look up an order.", {"type": "object", "properties": {"id": {"type": "string"}}})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUICK = Deadlines(first_token_s=0.3, gap_s=0.3, total_s=5)
+PATIENT = Deadlines(first_token_s=10, gap_s=10, total_s=30)  # where no deadline is meant to pass
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def client(double: ModelDouble):
 def ask(
     client: VLLM,
     messages: Sequence[ChatMessage] = HELLO,
-    deadlines: Deadlines = QUICK,
+    deadlines: Deadlines = PATIENT,
     model: str = NAME,
     decoding: Decoding | None = None,
     **more: Any,
@@ -219,6 +220,7 @@ async def serving(handler: Handler):
     app = web.Application()
     app.router.add_post("/v1/chat/completions", handler)
     app.router.add_get("/v1/models", handler)
+    app.router.add_post("/v1/{change}_lora_adapter", handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -309,6 +311,28 @@ async def test_adapters_are_loaded_listed_and_unloaded(client: VLLM):
     with pytest.raises(ModelRefused) as caught:
         await client.unload_adapter("default-0123")
     assert caught.value.status == 404
+
+
+async def test_a_broken_adapter_is_the_adapters_fault_and_never_replaces_a_loaded_one():
+    bodies: list[dict[str, Any]] = []
+
+    async def handler(request: web.Request):
+        bodies.append(await request.json())
+        return web.json_response({"error": {"message": "vLLM does not yet support DoRA."}}, status=500)
+
+    async with serving(handler) as url:
+        client = VLLM(url)
+        with pytest.raises(ModelRefused, match="500: vLLM does not yet support DoRA") as caught:
+            await client.load_adapter("default-0123", "/a")
+        assert caught.value.status == 500
+        with pytest.raises(ModelUnavailable, match="500"):
+            await client.unload_adapter("default-0123")
+        await client.close()
+    assert bodies == [{"lora_name": "default-0123", "lora_path": "/a"}, {"lora_name": "default-0123"}]
+    client = VLLM(f"http://127.0.0.1:{free_port()}/v1")
+    with pytest.raises(ModelUnavailable, match="not reachable"):
+        await client.load_adapter("default-0123", "/a")
+    await client.close()
 
 
 async def test_health_follows_the_server(client: VLLM, double: ModelDouble):

@@ -150,6 +150,20 @@ async def test_s45_a_press_is_acknowledged_and_counts_once(store_url: str, tmp_p
         assert (await desk.tells(forged, "actions")).accepted
         await desk.quiet()
         assert [rating["value"] for rating in await desk.rows("ratings")] == ["down"], "a forged thumb rates nothing"
+        asked = desk.ours("C1")[-1]
+        assert asked["text"] == "What was wrong with this answer?"
+        assert asked["thread_ts"] == message["thread_ts"]
+        (row,) = [block for block in asked["blocks"] if block["type"] == "actions"]
+        reasons = {button["text"]["text"]: button["value"] for button in row["elements"]}
+        for label in ("Wrong", "Unclear"):
+            await desk.tells(slack.press("C1", asked["ts"], reasons[label]), "actions")
+        (rating,) = await desk.rows("ratings")
+        assert (rating["value"], rating["reason"]) == ("down", "unclear"), "a repeat changes and adds nothing"
+        await desk.tells(slack.press("C1", message["ts"], up), "actions")
+        (rating,) = await desk.rows("ratings")
+        assert (rating["value"], rating["reason"]) == ("up", None)
+        await desk.quiet()
+        assert len(desk.ours("C1")) == 2, "asked once"
 
 
 async def test_s46_an_expired_stream_is_completed_by_updates(store_url: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from server.duty.words import Saying, say
 from tests.doubles.platform import Fault
 from tests.doubles.telegram import BOT, Telegram
 from tests.model_double import Pace
@@ -97,14 +98,26 @@ async def test_t43_a_pressed_button_is_confirmed_and_counts_once(store_url: str,
         await desk.tells(telegram.presses(ANA, message.number, down["callback_data"]))
         await until(lambda: len(telegram.answered) == 2)
         assert [rating["value"] for rating in await desk.rows("ratings")] == ["down"]
+        await desk.answered(ANA, 2)
+        asked = max(telegram.chat(ANA).messages.values(), key=lambda one: one.number)
+        assert asked.text == "What was wrong with this answer?"
+        reasons = {button["text"]: button["callback_data"] for row in asked.keyboard for button in row}
+        assert list(reasons) == ["Wrong", "Outdated", "Unclear", "Rude", "Something else"]
+        for label in ("Rude", "Outdated"):
+            await desk.tells(telegram.presses(ANA, asked.number, reasons[label]))
+        await desk.tells(telegram.presses(ANA, message.number, down["callback_data"]))
+        (rating,) = await desk.rows("ratings")
+        assert (rating["value"], rating["message_id"], bool(rating["turn_id"])) == ("down", rating["message_id"], True)
         await desk.laws()
+        assert len(telegram.visible(ANA)) == 2, "asked once"
         assert desk.model.stats.requests == 1
 
 
 async def test_the_human_command_calls_staff(store_url: str, tmp_path: Path) -> None:
     async with Telegram().running() as telegram, in_telegram(store_url, tmp_path, telegram) as desk:
         await desk.says(ANA, "/human my parcel is lost")
-        assert await desk.answered(ANA) == ["answer to: my parcel is lost"]
+        told = say(Saying.NEXT, "en")
+        assert sorted(await desk.answered(ANA, 2)) == [told, "answer to: my parcel is lost"]
         (conversation,) = await desk.rows("conversations")
         assert (conversation["status"], conversation["reason"]) == ("waiting", "customer_asked")
 

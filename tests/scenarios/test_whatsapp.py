@@ -28,6 +28,7 @@ DAY_S = 86_400.0
 OUTAGE_S = 300.0
 ASK = "HX" + "a" * 32
 RATE = "HX" + "b" * 32
+WHY = "HX99999999999999999999999999999999"
 PUBLIC = "https://desk.example.com"
 PAYLOADS = sorted((Path(__file__).parent.parent / "channels" / "payloads" / "whatsapp").glob("twilio_*.json"))
 PRESSABLE = re.compile(r"\[👍=([^\]]+)\] \[👎=([^\]]+)\]")
@@ -287,6 +288,27 @@ async def test_w44_a_button_is_feedback_and_no_question(store_url: str, tmp_path
         assert (await desk.answered(ana, 3))[2] == "answer to: forged", "a foreign payload is what its label says"
         (rating,) = await desk.service.store.rows("whatsapp.ratings")
         assert rating["value"] == "down"
+
+
+async def test_a_thumb_down_asks_once_what_was_wrong(store_url: str, tmp_path: Path) -> None:
+    account = {"feedback_template_sid": RATE, "reasons_template_sid": WHY}
+    async with rig("twilio", store_url, tmp_path, account=account) as desk:
+        desk.double.templates[RATE] = Template("Was this helpful?", [("👍", "{{1}}"), ("👎", "{{2}}")])
+        choices = [(label, f"{{{{{number}}}}}") for number, label in enumerate(("Wrong", "Old", "Unclear", "Rude"), 1)]
+        desk.double.templates[WHY] = Template("What was wrong?", choices)
+        ana = desk.customer()
+        await ana.says("where is my parcel?")
+        await desk.answered(ana, 2)
+        _, down = buttons(desk, ana)
+        for _ in range(2):
+            await desk.double.press(ana.place, down)
+        assert (await desk.answered(ana, 3))[2:] == ["What was wrong?"]
+        (old,) = re.findall(r"\[Old=([^\]]+)\]", desk.double.seen(ana.place)[-1])
+        await desk.double.press(ana.place, old, "Old")
+        (rating,) = await desk.service.store.rows("whatsapp.ratings")
+        assert (rating["value"], rating["reason"]) == ("down", "outdated")
+        await desk.laws(ana)
+        assert desk.model.stats.requests == 1
 
 
 async def test_w49_stop_means_silence_until_start(store_url: str, tmp_path: Path) -> None:

@@ -177,10 +177,18 @@ async def test_w44_m_a_reply_button_is_feedback_and_no_question(store_url: str, 
             assert await signed(desk, desk.double.message(ana.place, "interactive", interactive=reply)) == 200
         (rating,) = await desk.service.store.rows("whatsapp.ratings")
         assert (rating["value"], rating["giver_id"]) == ("down", ana.address)
-        reaction = {"message_id": desk.double.messages[-1].wamid, "emoji": "👍🏽"}
+        answered = desk.double.messages[-1].wamid
+        await desk.answered(ana, 2)
+        assert desk.double.seen(ana.place)[-1].startswith("What was wrong with this answer?")
+        (rude,) = re.findall(r"\[Rude=([^\]]+)\]", desk.double.seen(ana.place)[-1])
+        reply = {"type": "list_reply", "list_reply": {"id": rude, "title": "Rude"}}
+        assert await signed(desk, desk.double.message(ana.place, "interactive", interactive=reply)) == 200
+        (rating,) = await desk.service.store.rows("whatsapp.ratings")
+        assert (rating["value"], rating["reason"]) == ("down", "rude")
+        reaction = {"message_id": answered, "emoji": "👍🏽"}
         assert await signed(desk, desk.double.message(ana.place, "reaction", reaction=reaction)) == 200
         (rating,) = await desk.service.store.rows("whatsapp.ratings")
         assert rating["value"] == "up"
         await desk.laws(ana)
-        assert ana.visible() == ["answer to: hello"]
+        assert ana.visible() == ["answer to: hello", "What was wrong with this answer?"]
         assert desk.model.stats.requests == 1

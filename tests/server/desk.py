@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from aiohttp.test_utils import TestServer
 
-from config.settings import Access, Http, StoreSettings
-from server.api.audit import AuditApi
+from config.knowledge import Knowledge, Parse
+from config.settings import Access, Http, Settings, StoreSettings
 from server.api.conversations import ConversationsApi
-from server.api.keys import KeysApi
-from server.api.people import PeopleApi
-from server.api.sessions import SessionsApi
+from server.api.gaps import GapsApi
+from server.api.knowledge import KnowledgeApi
+from server.api.releases import ReleasesApi
+from server.api.sources import SourcesApi
 from server.api.switch import SwitchApi
-from server.auth.attempts import Attempts
-from server.auth.gate import Auth
-from server.auth.keys import Keys
-from server.auth.login import Login
+from server.api.teams import TeamsApi
+from server.api.tools import ToolsApi
 from server.auth.passwords import Passwords
-from server.auth.sessions import Sessions
 from server.console_pages import ConsolePages
 from server.conversation import NotFound, Refused
+from server.entrance import Entrance
+from server.knowledge.documents import Documents
+from server.knowledge.gaps import Gaps
+from server.knowledge.sources import Sources
 from server.links import Links
 from server.openapi import OpenApi
 from server.people import People
+from server.releases.registry import Releases
+from server.releases.watch import Watch
 from server.routes import Principal, Role, Route, install
 from server.store.contract import Row, Store
 from server.store.open import open_store
 from server.switch import BotSwitch
+from server.teams import Teams
+from server.telemetry import Metrics
+from tests.server.wits import ScriptedApprovals, ScriptedBox, ScriptedRetriever
 
 TENANT = "shop"
 PASSWORD = "correct horse battery"
@@ -133,6 +142,12 @@ class Desk:
     switch: BotSwitch
     routes: Sequence[Route]
     server: TestServer
+    settings: Settings
+    retriever: ScriptedRetriever
+    box: ScriptedBox
+    approvals: ScriptedApprovals
+    documents: Documents
+    releases: Releases
     sessions: list[ClientSession] = field(default_factory=list)
 
     def browser(self, *, cross_site: bool = False) -> Browser:
@@ -162,42 +177,69 @@ class Desk:
         return browser
 
     async def audit_rows(self, action: str = "") -> list[Row]:
-        rows = await self.store.rows("audit.page", tenant=TENANT, at=float("inf"), id="", count=1_000)
+        rows = await self.store.rows(
+            "audit.page", tenant=TENANT, actor="", action=action, target="", since=0.0, at=float("inf"), id="",
+            count=1_000,
+        )  # fmt: skip
         return [row for row in rows if not action or row["action"] == action]
 
 
 @asynccontextmanager
 async def open_desk(
-    url: str, *, access: Access | None = None, http: Http | None = None, extra: Sequence[Route] = ()
+    url: str,
+    *,
+    access: Access | None = None,
+    http: Http | None = None,
+    extra: Sequence[Route] = (),
+    max_file_bytes: int = 1_000_000,
 ) -> AsyncIterator[Desk]:
     """A running desk on the store behind ``url``."""
-    access, http = access or Access(), http or Http()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            tenant=TENANT,
+            data_dir=Path(folder),
+            access=access or Access(),
+            http=http or Http(),
+            knowledge=Knowledge(parse=Parse(max_bytes=max_file_bytes)),
+        )
+        async with _opened(url, settings, extra) as desk:
+            yield desk
+
+
+@asynccontextmanager
+async def _opened(url: str, settings: Settings, extra: Sequence[Route]) -> AsyncIterator[Desk]:
+    access, http = settings.access, settings.http
     store = open_store(url, StoreSettings())
     clock, attempt_clock, passwords, handoff = FakeClock(), FakeClock(), CountingPasswords(), ScriptedHandoff()
-    sessions = Sessions(store, TENANT, access, http, clock)
-    attempts = Attempts(access.attempts_per_minute, attempt_clock)
+    teams = Teams(store, TENANT, clock)
+    entrance = Entrance(store, settings, teams, passwords=passwords, clock=clock, attempt_clock=attempt_clock)
     links = Links(store, TENANT, access, "http://desk.test", clock)
-    people = People(store, TENANT, passwords, sessions, clock)
     switch = BotSwitch(store, TENANT)
-    login = Login(store, TENANT, passwords, attempts, sessions)
+    retriever, box, approvals = ScriptedRetriever(), ScriptedBox(), ScriptedApprovals()
+    documents = Documents(store, settings)
+    releases = Releases(store, settings, "template")
     resources = [
-        SessionsApi(store, login, sessions, http),
-        PeopleApi(people, links, sessions, attempts, http),
-        KeysApi(store, TENANT, http),
+        ReleasesApi(store, settings, releases, Watch(store, settings, releases, Metrics())),
+        KnowledgeApi(store, settings, documents, retriever, retriever),
+        SourcesApi(store, settings, Sources(store, settings)),
+        GapsApi(store, http, Gaps(store, TENANT), documents, attempt_clock),
+        ToolsApi(store, TENANT, http, box, approvals),
+        entrance,
         SwitchApi(switch, http),
-        AuditApi(store, TENANT),
+        TeamsApi(store, http, teams),
         ConversationsApi(store, TENANT, handoff),
         ConsolePages(),
     ]
     routes = list(itertools.chain(extra, *(resource.routes() for resource in resources)))
     routes += OpenApi(routes, "shop", "0.1.0").routes()
     app = web.Application(client_max_size=http.max_body_bytes)
-    install(app, routes, Auth(store, sessions, Keys(store, TENANT, clock), http))
+    install(app, routes, entrance.gate)
     async with store.running(), switch.running():
         server = TestServer(app, host="127.0.0.1")
         await server.start_server()
         desk = Desk(
-            store, clock, attempt_clock, passwords, handoff, links, people, switch, routes, server
+            store, clock, attempt_clock, passwords, handoff, links, entrance.people, switch, routes, server, settings,
+            retriever, box, approvals, documents, releases,
         )  # fmt: skip
         try:
             yield desk

@@ -40,7 +40,7 @@ def test_every_address_of_every_role_has_a_role(tmp_path: Path, role: str):
     assert table
     assert all(isinstance(route.role, Role) and route.summary for route in table)
     assert len({(route.method, route.path) for route in table}) == len(table)
-    declared = {(route.method, re.sub(r"\{(\w+):[^/]*\}", r"{\1}", route.path)) for route in table}
+    declared = {(route.method, re.sub(r"\{(\w+):([^{}]|\{[^{}]*\})*\}", r"{\1}", route.path)) for route in table}
     served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     assert {entry for entry in served if entry[0] != "HEAD"} == declared
     assert app[STORE]
@@ -55,20 +55,46 @@ def test_a_worker_only_answers_probes_and_a_gateway_everything(tmp_path: Path):
 
 
 def test_a_gateway_starts_no_model_and_everybody_else_does(tmp_path: Path):
-    started = {role: Parts(settings(tmp_path), role).resources() for role in ROLES}
+    local = settings(tmp_path, model={})
+    started = {role: Parts(local, role).resources() for role in ROLES}
     names = {role: [start.__qualname__ for start in starts] for role, starts in started.items()}
     assert set(names["all"]) - set(names["gateway"]) == {
         "Parts._release_published",
         "Model.running",
+        "Reconciler.running",
+        "Watch.running",
         "Sender.running",
         "Worker.running",
         "Jobs.running",
+        "Webhooks.running",
+        "Search.running",
+        "Sends.running",
+        "Follower.running",
     }
-    assert set(names["all"]) - set(names["worker"]) == {"Pulse.running", "Intake.running", "CatchUp.running"}
+    assert {"Knowledge.running", "Tools.running"} <= set(names["gateway"])
+    assert set(names["all"]) - set(names["worker"]) == {
+        "Entrance.running",
+        "Pulse.running",
+        "Intake.running",
+        "CatchUp.running",
+        "Doors.running",
+    }
     for role, order in names.items():
         work = [name for name in order if name in {"Sender.running", "Worker.running", "CatchUp.running"}]
         assert all(order.index("Accounts.running") < order.index(name) for name in work), role
     assert names["gateway"][0].endswith("Store.running"), "the store is there first and goes last"
+
+
+def test_a_gateway_asks_a_model_behind_an_address_for_programs(tmp_path: Path):
+    names = {start.__qualname__ for start in Parts(settings(tmp_path), "gateway").resources()}
+    assert "Model.running" in names
+
+
+def test_knowledge_and_tools_can_be_off(tmp_path: Path):
+    parts = Parts(settings(tmp_path, knowledge={"enabled": False}, tools={"enabled": False}), "all")
+    names = {start.__qualname__ for start in parts.resources()}
+    assert names.isdisjoint({"Knowledge.running", "Tools.running", "Webhooks.running"})
+    assert {"/api/knowledge", "/api/tools", "/v1/chat/completions"} <= {route.path for route in parts.routes()}
 
 
 @pytest.mark.parametrize("role", ["", "admin", "Worker", "all "])

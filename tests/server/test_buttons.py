@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.buttons import KINDS, PAYLOAD_BYTES, Buttons, Kind, Press
+from server.buttons import KINDS, PAYLOAD_BYTES, Buttons, Kind, Press, reply_payload, reply_text
 from server.ids import new_id
 
 KEY = b"k" * 32
@@ -15,7 +15,7 @@ PLACE = ("telegram", "default")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ref", [new_id(), "c1", ""])
+@pytest.mark.parametrize("ref", [new_id(), "c1", ""], ids=["id", "short", "none"])
 def test_what_we_sign_comes_back_and_fits_every_platform(kind: Kind, ref: str):
     payload = BUTTONS.payload(*PLACE, kind, ref)
     assert len(payload.encode()) <= PAYLOAD_BYTES
@@ -55,3 +55,15 @@ def test_every_changed_character_voids_it():
 @given(st.text(max_size=80))
 def test_foreign_payloads_are_no_buttons_of_ours(payload: str):
     assert BUTTONS.read(*PLACE, payload) is None
+
+
+@pytest.mark.parametrize(("text", "back"), [("Yes, book it", "Yes, book it"), ("é" * 31, ""), ("", "")])
+def test_an_offered_reply_carries_its_words_where_they_fit(text: str, back: str):
+    payload = reply_payload(text)
+    assert len(payload.encode()) <= PAYLOAD_BYTES
+    assert reply_text(payload) == back
+    assert BUTTONS.read(*PLACE, payload) is None
+
+
+def test_other_payloads_have_no_words():
+    assert reply_text(BUTTONS.payload(*PLACE, "up", new_id())) == ""

@@ -149,7 +149,7 @@ def check(before: State, event: Event, after: State) -> None:
         assert after.waiting_since == before.waiting_since, "asking again keeps the place"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(EVENTS, max_size=25), st.booleans(), st.booleans())
 def test_any_series_of_events_keeps_the_laws(events: list[Event], silenced: bool, answer_while_waiting: bool):
     state = State()

@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from config.settings import StoreSettings
@@ -20,6 +19,7 @@ from server.commands import doctor
 from server.commands.checks import Level
 from server.store.open import open_store
 from tests.model_double import ModelDouble
+from tests.plain_logs import plain_logs
 
 REMOTE = {"FRONTDESK_MODEL__BASE_URL": "http://127.0.0.1:9/v1"}  # nobody listens on the discard port
 
@@ -31,7 +31,7 @@ def _logging_restored() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    plain_logs()
 
 
 def healthy(folder: Path) -> dict[str, str]:

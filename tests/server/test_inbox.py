@@ -306,6 +306,13 @@ async def test_a_foreign_button_is_what_the_customer_says(told: Told):
     assert await told.one.said("customer", await told.conversation_id()) == ["Track my parcel"]
 
 
+async def test_an_offered_reply_says_all_its_words_although_the_label_was_cut(told: Told):
+    await told.tell(pressed("say:Tuesday, 3 November at 10:00", label="Tuesday, 3 November"))
+    await told.tell(pressed("say:", 2, label="A very long reply"))
+    said_here = await told.one.said("customer", await told.conversation_id())
+    assert said_here == ["Tuesday, 3 November at 10:00", "A very long reply"]
+
+
 @pytest.mark.parametrize("kind", ["up", "person"])
 async def test_a_button_of_something_that_is_gone_does_nothing(told: Told, kind: Any):
     await told.tell(said(), pressed(told.buttons.payload(*PLACE, kind, "nowhere")))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from server import lanes
+from server import lanes, shifts
 from server.jobs import MAX_ERRORS, RETRY_S, Jobs
 from server.store.contract import Fenced, Store, StoreUnavailable
 from tests.places import Place, until
@@ -213,8 +214,32 @@ async def test_the_loop_outlives_a_database_that_is_away(place: Place):
 
     async with running() as jobs:
         pass
-    task = asyncio.create_task(jobs._loop())
+    task = asyncio.create_task(shifts.repeat("scheduler", jobs.step, partial(asyncio.sleep, 0.01)))
     await asyncio.sleep(0.05)
     assert not task.done()
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_a_long_job_runs_beside_the_others_and_is_given_back_at_a_stop(store_url: str):
+    begun, gate, short = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def long(_body: Mapping[str, Any]) -> None:
+        begun.set()
+        await gate.wait()
+
+    async def quick(_body: Mapping[str, Any]) -> None:
+        short.set()
+
+    async with Place("", store_url).open(real_clock=True) as store:
+        made = {"long": long, "quick": quick}
+        await store.write(lambda tx: lanes.put(tx, "default", "job", "long", {}))
+        async with Jobs(store, "default", made, {}, long={"long"}).running():
+            async with asyncio.timeout(10):
+                await begun.wait()
+                await store.write(lambda tx: lanes.put(tx, "default", "job", "quick", {}))
+                await short.wait()
+        begun.clear()
+        gate.set()
+        async with Jobs(store, "default", made, {}, long={"long"}).running(), asyncio.timeout(10):
+            await begun.wait()

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from config.settings import ModelSettings, Settings
 from models.chat import ChatMessage, Deadlines, Decoding, ModelState, ModelUnavailable
 from models.serve import ModelProcess
+from models.vllm import VLLM
 from models.weights import Progress
 from server.model import Model
 from server.telemetry import Metrics
@@ -175,3 +176,49 @@ async def test_the_progress_of_weights_is_shown(tmp_path: Path):
     one, _, _ = model(tmp_path)
     one._report(Progress("converting", 1, 2, 0.5))
     assert await one.note() == "loading: weights: converting"
+
+
+async def test_what_a_remote_server_needs_is_there_before_the_first_request(tmp_path: Path):
+    async with ModelDouble(models=(NAME,)) as double:
+        urls = [f"{double.base_url}", "http://127.0.0.1:9/v1"]
+        settings = Settings.model_validate(
+            {
+                "data_dir": str(tmp_path),
+                "model": {"name": NAME, "base_url": double.base_url},
+                "releases": {"replicas": urls},
+            }
+        )
+        seen: list[tuple[str, str]] = []
+
+        async def prepare(client: VLLM, name: str) -> None:
+            seen.append((name, one.state.value))
+            await client.models()  # the second one is away: it is looked at again later
+
+        one = Model(settings, Metrics(), launch, prepare)
+        assert one.servers == {}
+        async with one.running():
+            await until_state(one, ModelState.READY)
+            assert list(one.servers) == urls
+    assert seen == [(url, "loading") for url in urls]
+
+
+async def test_what_the_child_needs_is_there_after_each_start_before_it_is_ready(tmp_path: Path):
+    seen: list[tuple[str, str]] = []
+
+    async def prepare(client: VLLM, name: str) -> None:
+        await client.load_adapter("default-000000000001", "/x")
+        seen.append((name, one.state.value))
+
+    def launched(*arguments: Any, prepare: Any) -> ModelProcess:
+        process = launch(*arguments)
+        process._prepare = prepare
+        return process
+
+    weights = weights_at(tmp_path / "weights")
+    settings = Settings.model_validate({"data_dir": str(tmp_path), "model": {"name": NAME, "path": str(weights)}})
+    one = Model(settings, Metrics(), launched, prepare)
+    async with one.running():
+        await until_state(one, ModelState.READY)
+        assert list(one.servers) == [""]
+        assert "default-000000000001" in await one.servers[""].models()
+    assert seen == [("", "loading")]

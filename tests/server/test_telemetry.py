@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from config.settings import Log
 from server.telemetry import TALKATIVE, Metrics, http_middleware, setup_logging
+from tests.plain_logs import plain_logs
 
 CANARY = "canary-4b1d-secret-value"
 
@@ -30,7 +31,7 @@ def _restored() -> Iterator[None]:
     root.setLevel(level)
     for name, old in levels.items():
         logging.getLogger(name).setLevel(old)
-    structlog.reset_defaults()
+    plain_logs()
 
 
 def json_logs(level: str = "debug", secrets: tuple[str, ...] = (CANARY,)) -> io.StringIO:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -33,8 +32,7 @@ for dialect in ("sqlite", "postgresql"):
 def cluster() -> Iterator[postgres.Cluster]:
     if not postgres.available():
         pytest.skip("PostgreSQL's server programs are not installed")
-    with postgres.cluster() as server:
-        asyncio.run(server.make_template())
+    with postgres.migrated(durable=False) as server:
         yield server
 
 

@@ -145,14 +145,14 @@ async def obey(url: str, groups: list[tuple[float, list[tuple[str, str | int]]]]
         await ledger.drain()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=GROUPS, independent=st.booleans())
 def test_laws_hold_on_sqlite(tmp_path_factory: pytest.TempPathFactory, groups: list, independent: bool) -> None:
     asyncio.run(obey(f"sqlite:///{tmp_path_factory.mktemp('laws')}/desk.db", groups, independent=independent))
 
 
 @pytest.mark.postgres
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=GROUPS, independent=st.booleans())
 def test_laws_hold_on_postgresql(cluster: postgres.Cluster, groups: list, independent: bool) -> None:
     async def run() -> None:

@@ -34,6 +34,21 @@ values (:id, 'shop', 'web', 'default', :id, :id, :id, 'bot', 3, 2, cast(:at as d
 insert into message (id, tenant, conversation_id, seq, item_seq, channel, account, role, text, body, created_at)
 values (:id, 'shop', :conversation_id, :seq, :seq, 'web', 'default', 'customer', 'hello', '{}',
     cast(:at as double precision));
+-- name: request
+-- A call that staff refused.
+insert into tool_request (id, tenant, conversation_id, first_seq, number, tool, arguments, digest, kind, state, summary,
+    expires_at, created_at)
+values (:id, 'shop', 'c1', 1, 1, 'refund', '{}', 'd', 'approve', :state, 'Refund', cast(:at as double precision),
+    cast(:at as double precision));
+-- name: verification
+-- Somebody who proved who they are.
+insert into verification (conversation_id, tenant, subject, contact, verified_until)
+values ('c1', 'shop', 'C-1', 'a***@example.org', cast(:at as double precision));
+-- name: webhook
+-- An event that another system took.
+insert into webhook_delivery (id, tenant, url, kind, body, state, next_at, created_at)
+values ('w1', 'shop', 'https://crm.example', 'lead.created', '{}', 'sent', cast(:at as double precision),
+    cast(:at as double precision));
 -- name: dedupe
 -- A known message id.
 insert into dedupe (tenant, channel, account, external_id, conversation_id, message_id, seen_at)
@@ -170,6 +185,30 @@ async def test_retention_forgets_the_old_and_keeps_what_is_open(place: Place):
         [lease] = await store.write(lambda tx: lanes.take(tx, "out", 1, 600, "w1"))
         await store.write(lambda tx: lanes.park(tx, lease, "refused", 1))
         assert (await purge(store, settings, place.clock.wall + 250 * 86_400))["items"] == 1
+
+
+async def test_retention_forgets_what_tools_kept_of_customers(place: Place):
+    at = place.clock.wall
+
+    async def unit(tx: Tx) -> None:
+        await tx.run("fill.request", id="r1", state="refused", at=at)
+        await tx.run("fill.request", id="r2", state="waiting", at=at)
+        await tx.run("fill.verification", at=at)
+        await tx.run("fill.webhook", at=at)
+        kept = {"conversation_id": "c1", "tenant": "shop", "tool": "t", "slots": "{}", "asked": "", "tries": 0}
+        await tx.run("engine.keep_dialogue", **kept, now=at)
+        miss = {"id": "q1", "tenant": "shop", "conversation_id": "c1", "turn_id": "c1:1", "question": "Why?"}
+        await tx.run("engine.add_miss", **miss, confidence=0.1, now=at)
+
+    kinds = ("misses", "requests", "webhooks", "verifications", "dialogues")
+    async with place.open() as store:
+        await fill(store, at)
+        await store.write(unit)
+        settings = StoreSettings(retention_days=100, dedupe_days=200)
+        soon = await purge(store, settings, at + 50 * 86_400)
+        assert [soon[kind] for kind in kinds] == [0, 0, 0, 0, 0]
+        later = await purge(store, settings, at + 150 * 86_400)
+        assert [later[kind] for kind in kinds] == [1, 1, 1, 1, 1], "an undecided request stays"
 
 
 async def test_retention_of_zero_days_keeps_everything(place: Place):

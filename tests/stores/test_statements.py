@@ -14,6 +14,8 @@ from server.store.sqlite import migrate_file
 from server.store.statements import load, parse
 from server.store.text import clean, dump
 
+AS_SHIPPED = load.__wrapped__  # read again: other tests of this process add queries of their own to the kept ones
+
 TEXT = """
 -- name: find
 -- One line of purpose; with a :colon that is no parameter.
@@ -68,17 +70,16 @@ def test_mistakes_are_named():
 def test_every_query_is_accepted_by_sqlite(tmp_path: Path):
     with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as connection:
         migrate_file(connection, 0.0)
-        for name, statement in load("sqlite").items():
-            if not name.startswith(("trial.", "commit.")):
-                for part in statement.parts:
-                    connection.execute(f"explain {part}", dict.fromkeys(statement.names))
+        for statement in AS_SHIPPED("sqlite").values():
+            for part in statement.parts:
+                connection.execute(f"explain {part}", dict.fromkeys(statement.names))
 
 
 @pytest.mark.postgres
 async def test_every_query_and_its_batched_form_is_accepted_by_postgresql(pg_url: str):
     connection = await asyncpg.connect(pg_url)
     faults = []
-    for name, statement in load("postgresql").items():
+    for name, statement in AS_SHIPPED("postgresql").items():
         for text in filter(None, (statement.sql, statement.batch)):
             try:
                 await connection.prepare(text)

@@ -6,8 +6,8 @@ values (:token_hash, :person_id, :csrf_hash, cast(:now as double precision), cas
 
 -- name: session
 -- Whose session this is, while neither the session nor the person has ended.
-select l.token_hash, l.csrf_hash, l.seen_at, p.id, p.name, p.email, p.role
-from login l join person p on p.id = l.person_id
+select l.token_hash, l.csrf_hash, l.seen_at, p.id, p.name, p.email, p.role, f.confirmed_at
+from login l join person p on p.id = l.person_id left join second_factor f on f.person_id = p.id
 where l.token_hash = :token_hash and p.tenant = :tenant and p.disabled_at is null
     and l.expires_at > cast(:now as double precision) and l.seen_at > cast(:idle_since as double precision);
 
@@ -29,6 +29,10 @@ delete from login where token_hash = :token_hash;
 -- name: end_listed_session
 -- Sign out one browser of a person, named by the start of its hash as in the list.
 delete from login where person_id = :person_id and substr(token_hash, 1, 24) = :id;
+
+-- name: end_other_sessions
+-- Sign a person out everywhere but here.
+delete from login where person_id = :person_id and token_hash <> :token_hash;
 
 -- name: end_sessions
 -- Sign a person out everywhere.

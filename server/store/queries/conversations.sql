@@ -1,14 +1,18 @@
 -- name: seen_first
--- Remember a platform's message id; no row comes back when it was known.
+-- Remember a platform's message id; no row comes back when it was known, also of somebody who was erased since.
 insert into dedupe (tenant, channel, account, external_id, conversation_id, message_id, seen_at)
-values (:tenant, :channel, :account, :external_id, :conversation_id, :message_id, cast(:now as double precision))
+select cast(:tenant as text), cast(:channel as text), cast(:account as text), cast(:external_id as text),
+    cast(:conversation_id as text), cast(:message_id as text), cast(:now as double precision)
+where not exists (select 1 from dedupe d where d.tenant = :tenant and d.channel = :channel and d.account = :account
+    and d.external_id = cast(:blind as text))
 on conflict do nothing returning message_id;
 
 -- name: seen_before
 -- What a known platform message id became; the message itself may be purged.
 select d.message_id, d.conversation_id, coalesce(m.seq, 0) as seq
 from dedupe d left join message m on m.id = d.message_id
-where d.tenant = :tenant and d.channel = :channel and d.account = :account and d.external_id = :external_id;
+where d.tenant = :tenant and d.channel = :channel and d.account = :account
+    and d.external_id in (cast(:external_id as text), cast(:blind as text));
 
 -- name: lock
 -- A conversation's row, held until the commit.
@@ -47,9 +51,10 @@ where i.tenant = :tenant and i.channel = :channel and i.account = :account and i
 -- name: create
 -- A new conversation of an identity.
 insert into conversation (id, tenant, channel, account, address, identity_id, customer_id, status, language,
-    created_at, updated_at, said_at)
+    created_at, updated_at, said_at, banned_at)
 values (:id, :tenant, :channel, :account, :address, :identity_id, :customer_id, 'bot', :language,
-    cast(:now as double precision), cast(:now as double precision), cast(:now as double precision))
+    cast(:now as double precision), cast(:now as double precision), cast(:now as double precision),
+    (select k.banned_at from customer k where k.id = :customer_id))
 on conflict do nothing returning id;
 
 -- name: save
@@ -75,12 +80,20 @@ where id = :id and closed_at is null;
 -- Tie a case to the release of its first turn.
 update support_case set release_id = :release_id where id = :id and release_id is null;
 
+-- name: case_handed
+-- An episode goes to a person for the first time.
+update support_case set handed_at = cast(:now as double precision), handed_reason = :reason
+where id = :id and handed_at is null;
+
 -- name: add_message
--- A message, with the event sequence that announces it.
+-- A message, with the event sequence that announces it; on what ground it may train is its account's policy now, and
+-- an account without a policy trains nothing.
 insert into message (id, tenant, conversation_id, case_id, seq, item_seq, channel, account, role, author, text, body,
-    turn_id, release_id, created_at)
+    turn_id, release_id, created_at, trainable)
 values (:id, :tenant, :conversation_id, :case_id, :seq, :item_seq, :channel, :account, :role, :author, :text, :body,
-    :turn_id, :release_id, cast(:now as double precision));
+    :turn_id, :release_id, cast(:now as double precision),
+    coalesce((select p.trainable from account_policy p
+        where p.tenant = :tenant and p.channel = :channel and p.account = :account), 'no'));
 
 -- name: messages_before
 -- The latest messages up to a sequence, newest first.
@@ -94,8 +107,10 @@ select m.*, c.edits from message m join conversation c on c.id = m.conversation_
 where m.conversation_id = :conversation_id and m.item_seq >= :first_seq and m.item_seq <= :last_seq order by m.item_seq;
 
 -- name: context
--- A conversation with the release its case is pinned to.
-select c.*, s.release_id from conversation c left join support_case s on s.id = c.case_id where c.id = :id;
+-- A conversation with the release its case is pinned to, and what became of that release.
+select c.*, s.release_id, k.state as release_state from conversation c
+left join support_case s on s.id = c.case_id
+left join release_card k on k.tenant = c.tenant and k.release_id = s.release_id where c.id = :id;
 
 -- name: history
 -- What people and bot said before a turn, newest first; notices of the service are not part of the talk.
@@ -137,9 +152,9 @@ where conversation_id = :conversation_id and first_seq = :first_seq and attempt 
 -- name: add_turn
 -- A turn with its only outcome.
 insert into turn (id, tenant, conversation_id, case_id, first_seq, last_seq, attempt, outcome, reason, release_id,
-    message_id, prompt_tokens, completion_tokens, timings, ended_at)
+    message_id, prompt_tokens, completion_tokens, timings, grounding, ended_at)
 values (:id, :tenant, :conversation_id, :case_id, :first_seq, :last_seq, :attempt, :outcome, :reason, :release_id,
-    :message_id, :prompt_tokens, :completion_tokens, :timings, cast(:now as double precision));
+    :message_id, :prompt_tokens, :completion_tokens, :timings, :grounding, cast(:now as double precision));
 
 -- name: waiting_before
 -- How many wait longer for a person.

@@ -1,13 +1,14 @@
 -- name: page
 -- Conversations before a position, the latest change first, with who writes and who owns them.
 select c.id, c.channel, c.account, c.status, c.reason, c.waiting_since, c.owner, p.name as owner_name,
-    k.name as customer_name, c.language, c.created_at, c.updated_at, c.opted_out_at, c.blocked_at,
+    k.name as customer_name, c.language, c.created_at, c.updated_at, c.opted_out_at, c.blocked_at, c.banned_at,
     (select m.text from message m where m.conversation_id = c.id order by m.seq desc limit 1) as last_text,
     (select m.role from message m where m.conversation_id = c.id order by m.seq desc limit 1) as last_role
 from conversation c
 join customer k on k.id = c.customer_id
 left join person p on p.id = c.owner and p.tenant = c.tenant
 where c.tenant = :tenant and (cast(:status as text) = '' or c.status = cast(:status as text))
+    and {within c}
     and (c.updated_at < cast(:at as double precision)
         or (c.updated_at = cast(:at as double precision) and c.id < :id))
 order by c.updated_at desc, c.id desc limit cast(:count as integer);
@@ -16,7 +17,7 @@ order by c.updated_at desc, c.id desc limit cast(:count as integer);
 -- A conversation with who writes and who owns it.
 select c.id, c.channel, c.account, c.status, c.reason, c.waiting_since, c.owner, p.name as owner_name,
     k.name as customer_name, c.language, c.created_at, c.updated_at, c.opted_out_at,
-    c.blocked_at, c.case_id
+    c.blocked_at, c.banned_at, c.case_id
 from conversation c
 join customer k on k.id = c.customer_id
 left join person p on p.id = c.owner and p.tenant = c.tenant
@@ -28,10 +29,17 @@ select id, seq, role, author, text, body, turn_id, release_id, created_at, edite
 where tenant = :tenant and conversation_id = :id and seq < cast(:before as bigint)
 order by seq desc limit cast(:count as integer);
 
+-- name: ratings
+-- Standing ratings of a conversation's messages, oldest first: the customer's, and this person's own.
+select message_id, giver_kind, value, reason, comment from feedback
+where tenant = :tenant and conversation_id = :id and kind = 'rating' and value is not null
+    and (giver_kind = 'customer' or giver_id = :person)
+order by updated_at;
+
 -- name: turns
 -- How the latest turns ended, newest first.
 select id, first_seq, last_seq, attempt, outcome, reason, release_id, message_id, prompt_tokens, completion_tokens,
-    timings, ended_at
+    timings, grounding, ended_at
 from turn where tenant = :tenant and conversation_id = :id order by first_seq desc limit cast(:count as integer);
 
 -- name: case

@@ -18,7 +18,8 @@ select * from person where tenant = :tenant and id = :id;
 
 -- name: all
 -- Everybody, with the time of their last request.
-select p.id, p.email, p.name, p.role, p.created_at, p.disabled_at, max(l.seen_at) as seen_at
+select p.id, p.email, p.name, p.role, p.created_at, p.disabled_at, max(l.seen_at) as seen_at,
+    (select count(*) from second_factor f where f.person_id = p.id and f.confirmed_at is not null) as second_factor
 from person p left join login l on l.person_id = p.id
 where p.tenant = :tenant
 group by p.id, p.email, p.name, p.role, p.created_at, p.disabled_at
@@ -58,6 +59,21 @@ where token_hash = :token_hash and tenant = :tenant and used_at is null
 update link set used_at = cast(:now as double precision)
 where token_hash = :token_hash and tenant = :tenant and used_at is null
     and expires_at > cast(:now as double precision);
+
+-- name: invitations
+-- Invitations that wait for somebody, the newest first.
+select token_hash, role, email, created_at, expires_at from link
+where tenant = :tenant and purpose = 'invite' and used_at is null and expires_at > cast(:now as double precision)
+order by created_at desc, token_hash;
+
+-- name: drop_invitation
+-- Take an invitation back, named by the start of its hash as in the list.
+update link set used_at = cast(:now as double precision)
+where tenant = :tenant and purpose = 'invite' and used_at is null and substr(token_hash, 1, 24) = :id;
+
+-- name: rename
+-- How somebody is called.
+update person set name = :name where tenant = :tenant and id = :id;
 
 -- name: drop_links
 -- Older unused links for the same person or address lose their meaning.

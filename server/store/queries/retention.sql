@@ -84,3 +84,79 @@ delete from message where id in (
         and not exists (select 1 from lane where lane.tenant = message.tenant
             and lane.kind in ('in', 'out') and lane.key = conversation.id and lane.done < lane.tail)
     limit cast(:limit as bigint));
+
+-- name: misses
+-- Questions nobody answered, long ago.
+delete from question_miss where id in (
+    select id from question_miss where tenant = :tenant and created_at < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: requests
+-- Calls that waited for a yes and were decided long ago.
+delete from tool_request where id in (
+    select id from tool_request
+    where tenant = :tenant and state <> 'waiting' and created_at < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: webhooks
+-- Events told to the shop's own systems long ago, with the customer's words in them.
+delete from webhook_delivery where id in (
+    select id from webhook_delivery
+    where tenant = :tenant and state <> 'queued' and created_at < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: verifications
+-- Who somebody proved to be, long ago.
+delete from verification where conversation_id in (
+    select conversation_id from verification
+    where tenant = :tenant and coalesce(verified_until, expires_at, 0) < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: dialogues
+-- Calls that were never completed.
+delete from dialogue where conversation_id in (
+    select conversation_id from dialogue
+    where tenant = :tenant and updated_at < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: dataset_rows
+-- What was trained on long ago; the adapter knows its dataset by digest.
+delete from dataset_row where (dataset_id, example_id) in (
+    select r.dataset_id, r.example_id from dataset_row r join example e on e.id = r.example_id
+    where e.tenant = :tenant and e.created_at < cast(:before as double precision) limit cast(:limit as bigint));
+
+-- name: approvals
+-- Approvals of old examples; they train nothing any more.
+delete from approval where example_id in (
+    select a.example_id from approval a join example e on e.id = a.example_id
+    where e.tenant = :tenant and e.created_at < cast(:before as double precision)
+        and not exists (select 1 from dataset_row r where r.example_id = a.example_id)
+    limit cast(:limit as bigint));
+
+-- name: reviews
+-- What was thought of old examples.
+delete from review where (example_id, reviewer) in (
+    select r.example_id, r.reviewer from review r join example e on e.id = r.example_id
+    where e.tenant = :tenant and e.created_at < cast(:before as double precision)
+    limit cast(:limit as bigint));
+
+-- name: examples
+-- Old examples, with the words of customers in them.
+delete from example where id in (
+    select e.id from example e
+    where e.tenant = :tenant and e.created_at < cast(:before as double precision)
+        and not exists (select 1 from approval a where a.example_id = e.id)
+        and not exists (select 1 from review r where r.example_id = e.id)
+    limit cast(:limit as bigint));
+
+-- name: prompts
+-- Texts of prompts that no turn has used for as long.
+delete from prompt_part where (tenant, digest) in (
+    select tenant, digest from prompt_part
+    where tenant = :tenant and used_at < cast(:before as double precision) limit cast(:limit as bigint));
+
+-- name: surveys
+-- What customers wrote about cases long ago; the scores stay, as figures do.
+update survey set comment = null where id in (
+    select id from survey where tenant = :tenant and comment is not null
+        and asked_at < cast(:before as double precision) limit cast(:limit as bigint));

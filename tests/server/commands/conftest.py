@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer import Typer
 from typer.testing import CliRunner, Result
 
 from server.telemetry import TALKATIVE
+from tests.plain_logs import plain_logs
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _logging_restored() -> Iterator[None]:
     root.setLevel(level)
     for name, old in levels.items():
         logging.getLogger(name).setLevel(old)
-    structlog.reset_defaults()
+    plain_logs()
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
     monkeypatch.setenv("FRONTDESK_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
-    def call(app: Typer, *arguments: str) -> Result:
-        return CliRunner().invoke(app, list(arguments))
+    def call(app: Typer, *arguments: str, **how: str) -> Result:
+        return CliRunner().invoke(app, list(arguments), **how)
 
     return call

@@ -16,7 +16,11 @@ from server.commands.failure import Failure
 from server.install import ROOT
 from tests.model_double import ModelDouble, Pace
 
-TIMEOUT_S = 40.0
+WORDS_ONLY = {  # no model is fetched for a test, and words alone are sure enough
+    "FRONTDESK_KNOWLEDGE__EMBEDDING_URL": "http://127.0.0.1:9/v1",
+    "FRONTDESK_KNOWLEDGE__CONFIDENCE": "0",
+}
+TIMEOUT_S = 150.0  # the shop's documents are read and embedded first
 
 
 async def demo(folder: Path, *arguments: str, **environ: str) -> asyncio.subprocess.Process:
@@ -24,7 +28,7 @@ async def demo(folder: Path, *arguments: str, **environ: str) -> asyncio.subproc
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "server.cli", "demo", *arguments),
         cwd=ROOT,
-        env=clean | {"FRONTDESK_DATA_DIR": str(folder)} | environ,
+        env=clean | {"FRONTDESK_DATA_DIR": str(folder)} | WORDS_ONLY | environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -39,7 +43,7 @@ async def printed(process: asyncio.subprocess.Process, words: bytes) -> None:
     pytest.fail(f"ended without {words!r}")
 
 
-async def test_once_ends_with_0_after_a_streamed_answer(tmp_path: Path) -> None:
+async def test_once_ends_with_0_after_both_answers(tmp_path: Path) -> None:
     async with ModelDouble(Pace(tokens_per_s=40)) as double, asyncio.timeout(TIMEOUT_S):
         process = await demo(tmp_path, "--once", FRONTDESK_MODEL__BASE_URL=double.base_url)
         out, err = await process.communicate()
@@ -47,6 +51,16 @@ async def test_once_ends_with_0_after_a_streamed_answer(tmp_path: Path) -> None:
     assert process.returncode == 0, err.decode()
     for part in ("store", "/web/demo", "/console/setup#", "(works once)", "model up", "first answer", "stopped"):
         assert part in text
+    for part in (
+        "Products: 44 documents",
+        "Web site: 11 documents",
+        "139 documents",
+        "2 sources",
+        "a code of 6 digits",
+    ):
+        assert part in text
+    assert "  [1] " in text, "the first answer names its source"
+    assert len(list((tmp_path / "mail").iterdir())) == 1, "the code of the second"
     assert text.index("/web/demo") < text.index("model up")
 
 
@@ -91,7 +105,8 @@ async def test_ctrl_c_before_the_model_is_up_ends_cleanly(tmp_path: Path) -> Non
 
 async def test_without_once_it_stays_until_ctrl_c(tmp_path: Path) -> None:
     async with ModelDouble(Pace(tokens_per_s=40)) as double, asyncio.timeout(TIMEOUT_S):
-        process = await demo(tmp_path, FRONTDESK_MODEL__BASE_URL=double.base_url)
+        quick = {"FRONTDESK_KNOWLEDGE__ENABLED": "false", "FRONTDESK_KNOWLEDGE__EMBEDDING_URL": ""}
+        process = await demo(tmp_path, FRONTDESK_MODEL__BASE_URL=double.base_url, **quick)
         await printed(process, b"Running; Ctrl-C ends it.")
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
@@ -99,7 +114,9 @@ async def test_without_once_it_stays_until_ctrl_c(tmp_path: Path) -> None:
 
 def test_the_data_directory_follows_the_desktop_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert demo_settings(0)[0].data_dir == tmp_path / "frontdesk-demo"
+    settings, _, again = demo_settings(0)
+    assert settings.data_dir == tmp_path / "frontdesk-demo"
+    assert again().settings == settings, "nothing was changed since the start"
     monkeypatch.setenv("FRONTDESK_DATA_DIR", str(tmp_path / "mine"))
     monkeypatch.setenv("FRONTDESK_CONFIG", str(SHOP))
     monkeypatch.setenv("FRONTDESK_HTTP__PORT", "0")

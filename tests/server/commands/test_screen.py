@@ -90,3 +90,17 @@ def test_another_attempt_starts_on_a_line_of_its_own() -> None:
 def test_other_events(frame: Frame, text: str, end: bool) -> None:
     written, ends, _ = shown(frame)
     assert (written, ends) == (text, [end])
+
+
+def test_footnotes_and_offered_replies_stand_under_the_answer() -> None:
+    cited = [
+        {"number": 1, "title": "Returns", "url": "https://shop.example/returns", "quote": "Thirty days."},
+        {"number": 2, "title": "Wool", "url": "", "quote": "Cold."},
+    ]
+    frame = message("assistant", "Thirty days [1]. Wash cold [2].")
+    frame.data.update(citations=cited, replies=["Yes", "No"])
+    text, _, screen = shown(frame)
+    assert text == (
+        "Thirty days [1]. Wash cold [2].\n  [1] Returns (https://shop.example/returns)\n  [2] Wool\n  (Yes | No)\n"
+    )
+    assert screen.sources == 2

@@ -8,7 +8,9 @@ from typer.testing import Result
 
 from config.load import load
 from server.auth.passwords import Passwords
+from server.auth.seal import FILE, Seal
 from server.auth.sessions import Device, Sessions
+from server.auth.totp import new_secret
 from server.commands import shared, user
 from server.commands.failure import Failure
 from server.people import Newcomer, People
@@ -58,3 +60,31 @@ def test_somebody_unknown_cannot_be_disabled(command: Command) -> None:
 
 def test_a_role_that_is_no_persons_is_refused(command: Command) -> None:
     assert isinstance(command(user.app, "link", "--role", "public").exception, Failure)
+
+
+def test_a_lost_app_is_taken_away_where_there_is_one(command: Command, tmp_path: object) -> None:
+    assert "nobody has the address" in str(command(user.app, "reset-app", "ada@example.com").exception)
+    url = command(user.app, "link").output.splitlines()[0]
+    shared.run(_redeem(url, "ada@example.com", f"{tmp_path}/data"))
+    assert "no authenticator app" in str(command(user.app, "reset-app", "ada@example.com").exception)
+
+
+async def _app(data_dir: str, email: str) -> None:
+    """Give somebody an app, then lose the key it was sealed with."""
+    settings = load({"FRONTDESK_DATA_DIR": data_dir})
+    async with shared.opened(settings) as store:
+        row = await store.row("people.by_email", tenant=settings.tenant, email=email)
+        assert row is not None
+        seal = Seal(store, settings.tenant, settings.access, settings.data_dir)
+        assert await seal.ready()
+        key = {"tenant": settings.tenant, "person_id": row["id"]}
+        sealed = seal.sealed(new_secret(), row["id"])
+        await store.write(lambda tx: tx.run("second.begin", **key, secret=sealed, now=tx.now_s))
+    (settings.data_dir / FILE).unlink()
+
+
+def test_an_app_whose_key_is_lost_is_taken_away_too(command: Command, tmp_path: object) -> None:
+    url = command(user.app, "link").output.splitlines()[0]
+    shared.run(_redeem(url, "ada@example.com", f"{tmp_path}/data"))
+    shared.run(_app(f"{tmp_path}/data", "ada@example.com"))
+    assert "no authenticator app any more" in command(user.app, "reset-app", "ada@example.com").output

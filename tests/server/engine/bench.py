@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 
 from channels.message import Inbound
 from config.settings import Settings
-from models.chat import ChatMessage, Delta, ModelState, Usage
+from models.chat import ChatMessage, Delta, ModelState, ToolCall, Usage
 from models.prompt import PromptBudget, open_budget
 from server import lanes
+from server.breaker import Breaker
 from server.engine import record
-from server.engine.breaker import Breaker
+from server.engine.acting import PLANNED, Acting
+from server.engine.knowing import Knowing
 from server.engine.present import Presenter
 from server.engine.reading import MediaReader
 from server.engine.record import Begun, Ending
@@ -27,12 +30,18 @@ from server.engine.worker import Worker
 from server.gateway import Gateway, Receipt
 from server.handoff import Handoff
 from server.hub import Hub
+from server.knowledge.contract import Chunk, Passage, Retrieved
 from server.lanes import Lease
-from server.releases import Releases
+from server.releases.registry import Releases
 from server.store.contract import Row, Store, StoreUnavailable, Tx, Unit
 from server.store.statements import load, parse
 from server.switch import BotSwitch
 from server.telemetry import Metrics
+from server.tools.callers import Callers
+from server.tools.contract import Tool
+from server.tools.limits import Limits
+from server.tools.plans import NoPlan, Plan
+from server.tools.runner import ToolBox
 from tests.places import Place
 
 LEASE_S = 10.0
@@ -120,6 +129,19 @@ update lane set holder = 'somebody-else', lease_epoch = lease_epoch + 1 where ki
 -- name: expire
 -- A lease runs out.
 update lane set ready_at = 0 where kind = 'in' and key = :key;
+-- name: steps
+-- A conversation's journal.
+select * from step where conversation_id = :id order by first_seq, number;
+-- name: requests
+-- What waited for a yes.
+select * from tool_request where conversation_id = :id order by created_at, number;
+-- name: misses
+-- Questions that nothing answered.
+select * from question_miss where conversation_id = :id order by created_at, id;
+-- name: verify
+-- The customer proved who they are.
+insert into verification (conversation_id, tenant, subject, contact, verified_until)
+values (:id, 'default', :subject, 'm…@mail.example', 4e9);
 -- name: write_release
 -- Any text as a release's body.
 update release set body = :body where id = :id;
@@ -236,14 +258,18 @@ class ScriptedLLM:
     def __init__(self, *script: str | Exception | Callable[[], AsyncIterator[Delta]]) -> None:
         self.script: deque[str | Exception | Callable[[], AsyncIterator[Delta]]] = deque(script)
         self.asked: list[str] = []
+        self.prompts: list[Sequence[ChatMessage]] = []
+        self.how: list[dict[str, Any]] = []
         self._budget = open_budget(None, 2_048)
 
     @property
     def budget(self) -> PromptBudget:
         return self._budget
 
-    async def chat(self, messages: Sequence[ChatMessage], **_how: object) -> AsyncIterator[Delta]:
+    async def chat(self, messages: Sequence[ChatMessage], **how: Any) -> AsyncIterator[Delta]:
         self.asked.append(messages[-1].content)
+        self.prompts.append(messages)
+        self.how.append(how)
         step = self.script.popleft() if len(self.script) > 1 else self.script[0]
         if isinstance(step, Exception):
             raise step
@@ -256,8 +282,61 @@ class ScriptedLLM:
         yield Delta(finish_reason="stop", usage=Usage(5, len(step.split(" "))))
 
 
+def calling(*calls: tuple[str, Mapping[str, Any]], words: str = "") -> Callable[[], AsyncIterator[Delta]]:
+    """A model that calls tools."""
+
+    async def stream() -> AsyncIterator[Delta]:
+        if words:
+            yield Delta(text=words)
+        made = [ToolCall(f"call-{place}", name, json.dumps(given)) for place, (name, given) in enumerate(calls)]
+        yield Delta(tool_calls=tuple(made), finish_reason="tool_calls", usage=Usage(5, 5))
+
+    return stream
+
+
+def passage(number: int, text: str, url: str = "") -> Passage:
+    """A passage of a document of its own."""
+    return Passage(
+        Chunk(f"d{number}:0:x", f"d{number}", f"Page {number}", "Shipping", text, url, "customer"), 1.0 / number
+    )
+
+
+class Shelf:
+    """A retriever that finds what it was given, slowly where it shall."""
+
+    def __init__(self, *texts: str, confidence: float = 0.9, empty: bool = False, slow: bool = False) -> None:
+        found = tuple(passage(number, text) for number, text in enumerate(texts, 1))
+        self.found = Retrieved(found, confidence, empty)
+        self.slow = slow
+        self.asked: list[str] = []
+
+    async def retrieve(self, question: str, **_how: Any) -> Retrieved:
+        self.asked.append(question)
+        if self.slow:
+            await asyncio.Event().wait()
+        return self.found
+
+
+class ScriptedPlanner:
+    """Decides the next thing of its script, the same for the same question, nothing once it is over."""
+
+    def __init__(self, *plans: Plan | Exception) -> None:
+        self.plans = deque(plans)
+        self.asked: list[tuple[Any, ...]] = []
+        self._last: Plan | Exception = NoPlan()
+
+    async def __call__(self, *given: Any) -> Plan:
+        again = bool(self.asked) and self.asked[-1][0] == given[0]  # the turn was looked at twice
+        if not again:
+            self._last = self.plans.popleft() if self.plans else NoPlan()
+            self.asked.append(given)
+        if isinstance(self._last, Exception):
+            raise self._last
+        return self._last
+
+
 class ShakyStore:
-    """A store whose writes fail while it is told to be away."""
+    """A store whose writes and pings fail while it is told to be away."""
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
@@ -272,6 +351,12 @@ class ShakyStore:
             self.refused += 1
             raise StoreUnavailable("the database is away")
         return await self._inner.write(unit, order=order, independent=independent)
+
+    async def ping(self) -> None:
+        if self.away:
+            self.refused += 1
+            raise StoreUnavailable("the database is away")
+        await self._inner.ping()
 
 
 def slowly(gate: asyncio.Event, *words: str) -> Callable[[], AsyncIterator[Delta]]:
@@ -294,6 +379,10 @@ class Desk(Bench):
     state: ModelState = ModelState.READY
     screen: Any = None  # the channel of every platform
     media: MediaReader | None = None
+    shelf: Any = None  # the retriever, where there is knowledge
+    tools: Sequence[Tool] | None = None
+    planner: ScriptedPlanner = field(default_factory=ScriptedPlanner)
+    planned: frozenset[str] = PLANNED
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -304,11 +393,29 @@ class Desk(Bench):
         self.presenter = Presenter(self.store, lambda _name, _account: self.screen, self.metrics, self.settings)
         self.runner = TurnRunner(
             self.store, self.llm, self.hub, self.releases, self.switch, self.breaker, self.metrics, self.settings,
-            presenter=self.presenter, media=self.media,
+            presenter=self.presenter, media=self.media, knowledge=self._knowing(), tools=self._acting(),
         )  # fmt: skip
         self.worker = Worker(
             self.store, self.hub, self.runner, self.switch, self.metrics, self.settings, lambda: self.state
         )
+
+    def _knowing(self) -> Knowing | None:
+        if self.shelf is None:
+            return None
+        return Knowing(self.shelf, self.settings, self.metrics, needs=lambda question, _: "hello" not in question)
+
+    def _acting(self) -> Acting | None:
+        if self.tools is None:
+            return None
+        self.box = ToolBox(self.tools, self.settings.tools, Limits(self.store, 100.0), self.metrics)
+        callers = Callers(self.store, self.settings.tenant)
+        return Acting(self.store, self.box, self.planner, callers, self.settings, time.time, self.planned)
+
+    async def steps(self, conversation: str = "c1") -> list[dict[str, Any]]:
+        """The journal, with arguments and results read."""
+        rows = await self.rows("steps", id=conversation)
+        parsed = ("arguments", "result")
+        return [{**row, **{key: json.loads(row[key]) if row[key] else None for key in parsed}} for row in rows]
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -326,9 +433,15 @@ class Desk(Bench):
 
 @asynccontextmanager
 async def desk(
-    place: Place, folder: Path, *script: Any, screen: Any = None, media: MediaReader | None = None, **sections: Any
-) -> AsyncIterator[Desk]:
-    """A desk on the real clock with a scripted model; its worker runs within :meth:`Desk.working`."""
+    place: Place, folder: Path, *script: Any, screen: Any = None, media: MediaReader | None = None, shelf: Any = None,
+    tools: Sequence[Tool] | None = None, plans: Sequence[Plan | Exception] = (),
+    limits: Mapping[str, Any] | None = None, **sections: Any,
+) -> AsyncIterator[Desk]:  # fmt: skip
+    """A desk on the real clock with a scripted model; its worker runs within :meth:`Desk.working`.
+
+    ``limits`` are the settings of tools.
+    """
     async with place.open(real_clock=True) as store:
-        llm = ScriptedLLM(*(script or ("yes",)))
-        yield Desk(store, settings_for(folder, **sections), llm=llm, screen=screen, media=media)
+        llm, planner = ScriptedLLM(*(script or ("yes",))), ScriptedPlanner(*plans)
+        settings = settings_for(folder, **sections, **({"tools": limits} if limits else {}))
+        yield Desk(store, settings, llm=llm, screen=screen, media=media, shelf=shelf, tools=tools, planner=planner)

@@ -47,7 +47,7 @@ async def test_an_unexpected_error_is_counted_and_the_message_parked_at_last(pla
     engine = {"max_errors": 2, "retry_base_s": 0.01}
     async with desk(place, tmp_path, RuntimeError("a bug"), engine=engine) as one, one.working():
         await one.say(text="poison")
-        (turn,) = await one.turns()
+        (turn,) = await one.turns(timeout_s=30.0)  # each traceback is rendered with every local
         assert (turn["outcome"], turn["reason"]) == ("handed_over", "parked: errors")
         (item,) = await one.rows("items", kind="in", key="c1")
         assert (item["errors"], item["dead"]) == (2, "errors")
@@ -293,4 +293,4 @@ async def test_a_bug_in_a_loop_is_logged_and_the_loop_goes_on(place: Place, tmp_
                 one.worker._model_state = well
                 await one.say()
                 assert len(await one.turns()) == 1
-    assert {entry["event"] for entry in logs if entry["log_level"] == "error"} == {"worker_step_failed"}
+    assert {entry["event"] for entry in logs if entry["log_level"] == "error"} == {"step_failed"}

@@ -1,0 +1,1 @@
+"""What staff see and do around conversations: the live stream, views, notes, labels, drafts, delayed sends."""

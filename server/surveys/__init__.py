@@ -1,0 +1,1 @@
+"""Questions to customers when a case is over: asked once, answered with a tap or a figure, and why."""

@@ -1,0 +1,1 @@
+"""What the assistant may do: functions, HTTP operations and MCP servers, with limits and a journal."""

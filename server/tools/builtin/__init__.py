@@ -1,0 +1,1 @@
+"""The tools that come with the desk: what a shop's own database, the desk's store and a payment provider can do."""
