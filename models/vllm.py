@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from models import forced
 from models.chat import (
     ChatMessage,
     Deadlines,
@@ -46,11 +47,20 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class VLLM:
-    """One model server; ``base_url`` ends in /v1 and may be a function, as a restarted child can move."""
+    """One model server; ``base_url`` ends in /v1 and may be a function, as a restarted child can move.
+
+    ``tags`` says that it is a vLLM with our chat template: calls that must come are asked for by ``models.forced``.
+    """
 
     def __init__(
-        self, base_url: str | Callable[[], str], api_key: str = "", session: SessionFactory = open_session
+        self,
+        base_url: str | Callable[[], str],
+        api_key: str = "",
+        session: SessionFactory = open_session,
+        *,
+        tags: bool = False,
     ) -> None:
+        self._tags = tags
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._open_session = session
@@ -85,8 +95,11 @@ class VLLM:
     ) -> AsyncIterator[Delta]:
         """Stream one answer as ``models.chat.LLM`` promises; wrap it in ``contextlib.aclosing`` to stop early."""
         body = _request_body(messages, model, decoding, tools, tool_choice)
+        tool = next((tool for tool in tools if self._tags and tool.name == tool_choice), None)
+        if tool is not None:
+            body |= {"tool_choice": "none", "structured_outputs": forced.grammar(tool)}
         clock = _Clock(deadlines)
-        answer = _Answer()
+        answer = _Answer(tool.name if tool is not None else "")
         response = await self._dispatch(body, clock, model)
         try:
             async for event in _events(response, clock):
@@ -289,9 +302,11 @@ class _PartialCall:
 
 
 class _Answer:
-    """Puts an answer together from its events."""
+    """Puts an answer together from its events; with a ``forced`` name all of its text is a call of that tool."""
 
-    def __init__(self) -> None:
+    def __init__(self, forced: str = "") -> None:
+        self._forced = forced
+        self._written: list[str] = []
         self.begun = False
         self.done = False
         self._spoken = False
@@ -315,6 +330,9 @@ class _Answer:
             raise ModelProtocolError("the model server sent an event of an unknown shape") from error
         self.begun = self.begun or bool(text) or bool(self._calls)
         self._spoken = self._spoken or bool(text.strip())
+        if self._forced:
+            self._written.append(text)
+            return None
         return Delta(text=text) if text else None
 
     def _take_calls(self, pieces: Sequence[Mapping[str, Any]]) -> None:
@@ -331,6 +349,10 @@ class _Answer:
             raise ModelProtocolError(f"the answer ended early (finish reason {self._finish or 'missing'})")
         if not self._spoken and not self._calls:
             raise ModelProtocolError("the answer is empty")
+        if self._forced and not self._calls:
+            written = forced.arguments_in("".join(self._written), self._forced)
+            self._calls = {0: _PartialCall(name=self._forced, arguments=[written])}
+            self._finish = "tool_calls" if self._finish == "stop" else self._finish
         self.done = True
         calls = tuple(
             ToolCall(call.id or f"call-{index}", call.name, "".join(call.arguments) or "{}")

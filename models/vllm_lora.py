@@ -2,7 +2,9 @@
 
 As shipped, vLLM's CPU fallback looks a token without an adapter up at index -1, which is the last slot, and copies an
 adapter's weights once per token. Here tokens are grouped by slot once per step, tokens without one are left alone, and
-each adapter is one pair of matrix products per layer. vLLM calls ``register`` in every process it starts (entry point
+each adapter is one pair of matrix products per layer: a layer's slices (q, k and v) lie side by side in copies that are
+made anew whenever a slot is filled. A few rows of several adapters go through all slots at once, where a mask of zeros
+leaves each row its own adapter, or none. vLLM calls ``register`` in every process it starts (entry point
 group ``vllm.general_plugins``); ``models/vllm_plugin.py`` lays a copy of this one file down, so it imports nothing of
 ours.
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +31,8 @@ REPORT = "frontdesk-lora: in use"  # models/vllm_plugin.py looks for it in the l
 WRAPPER_MODULE = "vllm.lora.punica_wrapper.punica_cpu"
 OPERATOR_MODULES = ("vllm.lora.ops.torch_ops.lora_ops", "vllm.lora.ops.torch_ops", WRAPPER_MODULE)
 TOLERANCE = 1e-4  # relative and absolute, on float32
+TOGETHER_ROWS = 64  # of several adapters: fewer rows cost less in one product over all slots than in one for each
+TOGETHER_COLUMNS = 1_024  # slots * slices * rank; more would cost as much as the base itself
 
 Rows = slice | torch.Tensor
 Groups = list[tuple[int, Rows]]
@@ -126,6 +131,43 @@ OPERATORS: dict[str, Callable[..., None]] = {
 }
 
 
+_changes = [0]  # how often a slot was filled or emptied in this process
+
+
+class Joined:
+    """One layer's adapters: every slot's matrices, its slices side by side, good until a slot changes."""
+
+    def __init__(
+        self, downs: Sequence[torch.Tensor], ups: Sequence[torch.Tensor], widths: Sequence[int], dtype: torch.dtype
+    ) -> None:
+        self.parts = (*downs, *ups)  # held, so that no other layer gets their ids
+        self.changes = _changes[0]
+        slots, columns = downs[0].shape[0], sum(down.shape[-2] for down in downs)
+        self.down = torch.cat([down.reshape(slots, *down.shape[-2:]) for down in downs], dim=1).to(dtype)
+        self.up = self.down.new_zeros(slots, columns, sum(widths))
+        column = offset = 0
+        for up, width in zip(ups, widths, strict=True):
+            matrix = up.reshape(slots, *up.shape[-2:])[:, :width].transpose(1, 2)
+            self.up[:, column : column + matrix.shape[1], offset : offset + matrix.shape[2]] = matrix
+            column, offset = column + matrix.shape[1], offset + width
+
+    def add(self, y: torch.Tensor, x: torch.Tensor, slot: int, rows: Rows, scale: float) -> None:
+        """The product of one adapter, added to its rows."""
+        if isinstance(rows, slice):
+            y[rows].addmm_(linear(x[rows], self.down[slot]), self.up[slot], alpha=scale)
+        else:  # index_add_ takes four times as long as reading, adding and writing back
+            part = y.index_select(0, rows)
+            part.addmm_(linear(x.index_select(0, rows), self.down[slot]), self.up[slot], alpha=scale)
+            y.index_copy_(0, rows, part)
+
+    def add_all(self, y: torch.Tensor, x: torch.Tensor, mask: torch.Tensor, scale: float) -> None:
+        """The products of all adapters at once; ``mask``: rows x slots x 1, 1 where the row uses the slot."""
+        slots, columns, width = self.up.shape
+        inner = linear(x, self.down.view(slots * columns, -1))
+        inner.view(-1, slots, columns).mul_(mask)
+        y.addmm_(inner, self.up.view(slots * columns, width), alpha=scale)
+
+
 def patch(wrapper: type[Any]) -> None:
     """Give vLLM's CPU wrapper groups that are found once per step, and one pass over a layer's slices."""
     start, update, add_linear = wrapper.__init__, wrapper.update_metadata, wrapper.add_lora_linear
@@ -134,11 +176,14 @@ def patch(wrapper: type[Any]) -> None:
     def __init__(self: Any, *args: Any, **more: Any) -> None:  # noqa: N807
         start(self, *args, **more)
         self.frontdesk_groups = []
+        self.frontdesk_masks = {}
+        self.frontdesk_joined = {}
 
     @functools.wraps(update)
     def update_metadata(self: Any, *args: Any, **more: Any) -> None:
         update(self, *args, **more)
         self.frontdesk_groups = groups(self.token_lora_indices)
+        self.frontdesk_masks = {}
 
     @functools.wraps(add_linear)
     @torch.compiler.disable  # type: ignore[untyped-decorator,unused-ignore]
@@ -155,48 +200,102 @@ def patch(wrapper: type[Any]) -> None:
         if any(value is not None for value in more.values()):  # a buffer of the caller's: the replaced operators
             add_linear(self, y, x, lora_a_stacked, lora_b_stacked, scale, output_slices, **more)
             return
+        found = self.frontdesk_groups
+        if not found:
+            return
         x, y = x.view(-1, x.shape[-1]), y.view(-1, y.shape[-1])
-        for slot, rows in self.frontdesk_groups:
-            picked, offset = x[rows] if isinstance(rows, slice) else x.index_select(0, rows), 0
-            for down, up, width in zip(lora_a_stacked, lora_b_stacked, output_slices, strict=True):
-                inner = _product(picked, down, slot)
-                inner = inner if scale == 1.0 else inner * scale
-                _put(y[:, offset : offset + width], rows, _product(inner, up, slot), add=True)
-                offset += width
+        joined = self.frontdesk_joined.get(id(lora_a_stacked[0]))
+        if joined is None or joined.changes != _changes[0]:
+            joined = Joined(lora_a_stacked, lora_b_stacked, output_slices, y.dtype)
+            self.frontdesk_joined[id(lora_a_stacked[0])] = joined
+        x = x.to(y.dtype)
+        if len(found) > 1 and len(x) <= TOGETHER_ROWS and joined.up[..., 0].numel() <= TOGETHER_COLUMNS:
+            joined.add_all(y, x, _mask(self, joined.down), scale)
+            return
+        for slot, rows in found:
+            joined.add(y, x, slot, rows, scale)
 
     wrapper.__init__, wrapper.update_metadata, wrapper.add_lora_linear = __init__, update_metadata, add_lora_linear
 
 
-def self_test(wrapper: type[Any], mapping: type[Any]) -> None:
-    """Compare the patched wrapper with a row by row reference: mixed slots, index -1, slices, scaling, replacing.
+def _mask(wrapper: Any, down: torch.Tensor) -> torch.Tensor:
+    """Rows x slots x 1 of this step, 1 where the row uses the slot, of ``down``'s type."""
+    mask: torch.Tensor | None = wrapper.frontdesk_masks.get(len(down))
+    if mask is None:
+        uses = wrapper.token_lora_indices.unsqueeze(1) == torch.arange(len(down)).unsqueeze(0)
+        mask = wrapper.frontdesk_masks[len(down)] = uses.to(down.dtype).unsqueeze(2)
+    return mask
 
-    Raises RuntimeError with what differs.
+
+def changed(*_: Any) -> None:
+    """A slot was filled or emptied: the copies of every layer are made anew when they are next asked for."""
+    _changes[0] += 1
+
+
+def watch(layers: Any) -> None:
+    """Have vLLM's LoRA layers (the module ``layers``) tell of every change of their slots."""
+    for kind in {kind for name in layers.__all__ for kind in getattr(layers, name).__mro__}:
+        for name in ("set_lora", "reset_lora"):
+            method = vars(kind).get(name)
+            if method is not None:
+                setattr(kind, name, _telling(method))
+
+
+def _telling(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def telling(*args: Any, **more: Any) -> Any:
+        try:
+            return method(*args, **more)
+        finally:
+            changed()
+
+    return telling
+
+
+def self_test(wrapper: type[Any], mapping: type[Any]) -> None:
+    """Compare the patched wrapper with a row by row reference.
+
+    Slots alone and mixed, few rows and many, index -1, slices, scaling, slots that are filled anew. Raises RuntimeError
+    with what differs.
     """
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
-    used, widths, scale = (7, 0, 9, 7, 0, 9, 9), (6, 4), 0.5  # ids; 0 is a base request
-    slot_of = {0: -1, 7: 2, 9: 0}
-    x, start = random(len(used), 5), random(len(used), 10)
+    mixed, widths, scale = (7, 0, 9, 7, 0, 9, 9), (6, 4), 0.5  # ids; 0 is a base request
     down, up = [random(3, 1, 2, 5) for _ in widths], [random(3, 1, width, 2) for width in widths]
-    expected = start.clone()
-    for row, name in enumerate(used):
-        if name:
-            slot = slot_of[name]
-            parts = [b[slot, 0] @ (scale * (a[slot, 0] @ x[row])) for a, b in zip(down, up, strict=True)]
-            expected[row] += torch.cat(parts)
-    for prefill in (True, False):
+    for prefill, used in itertools.product((True, False), (mixed, mixed * TOGETHER_ROWS, (9,) * 7)):
+        x, start = random(len(used), 5), random(len(used), 10)
         punica = wrapper(len(used), len(used), torch.device("cpu"))
         punica.update_metadata(mapping(used, used, prefill), [9, None, 7], 3, 100)
-        for buffer in (None, tuple(torch.zeros(len(used), 2) for _ in widths)):
-            y = start.clone()
+        for buffer in (None, None, tuple(torch.zeros(len(used), 2) for _ in widths)):
+            up[0].neg_()  # another adapter in every slot
+            changed()
+            expected, y = _expected(start, x, used, down, up, scale), start.clone()
             punica.add_lora_linear(y, x, tuple(down), tuple(up), scale, widths, buffer=buffer)
             _compare(y, expected, f"add_lora_linear (prefill={prefill}, buffer={buffer is not None})")
         y = start.clone()[:, :6].contiguous()
         punica.add_lora_logits(y, x, down[0], up[0], scale)
         _compare(y, expected[:, :6], "add_lora_logits")
+
+
+def _expected(
+    start: torch.Tensor,
+    x: torch.Tensor,
+    used: Sequence[int],
+    down: Sequence[torch.Tensor],
+    up: Sequence[torch.Tensor],
+    scale: float,
+) -> torch.Tensor:
+    """Row by row; adapter 9 is in slot 0, adapter 7 in slot 2."""
+    expected = start.clone()
+    for row, name in enumerate(used):
+        if name:
+            slot = {7: 2, 9: 0}[name]
+            parts = [b[slot, 0] @ (scale * (a[slot, 0] @ x[row])) for a, b in zip(down, up, strict=True)]
+            expected[row] += torch.cat(parts)
+    return expected
 
 
 def _compare(found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
@@ -224,7 +323,9 @@ def register() -> None:
             setattr(module, name, operator)
     wrapper = modules[-1].PunicaWrapperCPU
     patch(wrapper)
-    self_test(wrapper, importlib.import_module("vllm.lora.layers").LoRAMapping)
+    layers = importlib.import_module("vllm.lora.layers")
+    watch(layers)
+    self_test(wrapper, layers.LoRAMapping)
     report(wrapper)
     modules[0].frontdesk_lora = True  # type: ignore[attr-defined,unused-ignore]
 

@@ -1,8 +1,13 @@
-"""The console's files, read once at start and served from an explicit table."""
+"""The console's files, read once at start and served from an explicit table.
+
+The console behind the doors asks for its scripts and styles below an address that names their content, so a browser
+keeps them and a second start asks for the page alone; an upgrade changes the address.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
@@ -121,6 +126,8 @@ FOLDERS: dict[str, tuple[str, ...]] = {  # folder -> its files; nothing else is 
         "why.js",
     ),
 }
+NAMED = re.compile(rb'(?<=="/console/)(?=[^"]+\.(?:js|css|svg)")')  # where the page names a file
+FOREVER = "public, max-age=31536000, immutable"  # RFC 8246
 SHARED = {"/frame/markdown.js": ("channels", "widget/markdown.js")}  # one safe renderer for customers and staff
 
 
@@ -152,6 +159,9 @@ class ConsolePages:
             if place not in read:
                 read[place] = _read(*place)
             self._assets[address] = read[place]
+        self.build = hashlib.sha256("".join(asset.etag for asset in read.values()).encode()).hexdigest()[:16]
+        stamped = _asset(NAMED.sub(f"@{self.build}/".encode(), self._assets["/"].body), SHELL)
+        self._assets |= {address: stamped for address, asset in self._assets.items() if asset is self._assets["/"]}
 
     def routes(self) -> list[Route]:
         """The table of these files; pages are public, everything they show is not."""
@@ -159,23 +169,40 @@ class ConsolePages:
             Route("GET", f"/console{address}", _serve(asset), Role.PUBLIC, f"Console file {address}")
             for address, asset in self._assets.items()
         ]
+        kept = "/console/@{build:[0-9a-f]{16}}{name:/[0-9a-z_./-]{1,100}}"
+        table.append(Route("GET", kept, self._kept, Role.PUBLIC, "Console file that browsers keep"))
         return [*table, Route("GET", "/console", _forward, Role.PUBLIC, "Console")]
+
+    async def _kept(self, request: web.Request) -> web.Response:
+        """A script or style for good; a page of another build gets today's file, and asks again next time."""
+        asset = self._assets.get(request.match_info["name"])
+        if asset is None or asset.kind == KINDS[".html"]:
+            raise web.HTTPNotFound
+        lasting = FOREVER if request.match_info["build"] == self.build else "no-cache"
+        return _answer(request, asset, lasting)
 
 
 def _read(package: str, name: str) -> Asset:
-    body = resources.files(package).joinpath(name).read_bytes()
+    return _asset(resources.files(package).joinpath(name).read_bytes(), name)
+
+
+def _asset(body: bytes, name: str) -> Asset:
     return Asset(body, KINDS[PurePosixPath(name).suffix], hashlib.sha256(body).hexdigest()[:32])
 
 
 def _serve(asset: Asset) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{asset.etag}"'}
-        known = {tag.value for tag in request.if_none_match or ()}
-        if known & {asset.etag, "*"}:
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=asset.body, content_type=asset.kind, charset="utf-8", headers=headers)
+        return _answer(request, asset, "no-cache")
 
     return handle
+
+
+def _answer(request: web.Request, asset: Asset, lasting: str) -> web.Response:
+    headers = {hdrs.CACHE_CONTROL: lasting, hdrs.ETAG: f'"{asset.etag}"'}
+    known = {tag.value for tag in request.if_none_match or ()}
+    if known & {asset.etag, "*"}:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=asset.body, content_type=asset.kind, charset="utf-8", headers=headers)
 
 
 async def _forward(_request: web.Request) -> web.Response:

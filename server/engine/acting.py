@@ -46,7 +46,7 @@ PLANNED = frozenset(
 )
 """Tools whose calls code decides; a small model only errs about them, so it is not offered them."""
 
-CALL_CHARACTERS = 600  # of all free texts of a call together; attempt.CALL_TOKENS holds them with room to spare
+CALL_CHARACTERS = 420  # of all free texts of a call together: attempt.CALL_TOKENS holds them at a token each
 
 
 class RequestOver(Exception):

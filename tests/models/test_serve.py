@@ -17,7 +17,16 @@ from structlog.testing import capture_logs
 from config.settings import ModelSettings
 from models.chat import ChatMessage, Deadlines, Decoding, ModelState, ModelUnavailable
 from models.prompt import TEMPLATE_PATH
-from models.serve import ModelProcess, command_line, core_list, environment, free_port, needs_plugin, resolve_device
+from models.serve import (
+    ModelProcess,
+    command_line,
+    core_list,
+    cpu_dtype,
+    environment,
+    free_port,
+    needs_plugin,
+    resolve_device,
+)
 from models.supervised import LOG_KEEP_BYTES
 from models.vllm import VLLM
 from models.vllm_plugin import REPORT
@@ -255,6 +264,21 @@ def test_the_command_line_holds_every_setting_and_no_secret():
     assert "--enforce-eager" in line
     assert "--enable-lora" not in line
     assert not any("key" in part for part in line)
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype"),
+    [
+        ("flags : fpu avx2 avx512f avx512bw", "bfloat16"),
+        ("flags : fpu avx2 fma", "float32"),
+        ("Features : fp asimd bf16", "bfloat16"),
+        ("Features : fp asimd", "float32"),
+    ],
+)
+def test_a_processor_without_bfloat16_gets_float32(tmp_path: Path, text: str, dtype: str):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu_dtype(tmp_path / "cpuinfo") == dtype
+    assert cpu_dtype(tmp_path / "missing") == "bfloat16"
 
 
 def test_adapters_get_one_slot_more_and_an_accepted_rank():

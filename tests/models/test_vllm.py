@@ -93,6 +93,25 @@ async def test_tool_calls_arrive_whole_in_the_last_delta(client: VLLM, double: M
     ]
 
 
+async def test_a_server_of_ours_is_given_the_grammar_of_a_forced_call_and_its_text_is_the_call(double: ModelDouble):
+    client = VLLM(double.base_url, "k", tags=True)
+    text = '<tool_call>{"name": "order_status", "arguments": {"id": "{A}}"}}</tool_call>'
+    double.answers.append(text)
+    deltas = await whole(client, tools=(TOOL,), tool_choice="order_status")
+    assert [(delta.text, delta.finish_reason) for delta in deltas] == [("", "tool_calls")]
+    assert deltas[0].tool_calls == (ToolCall("call-0", "order_status", '{"id": "{A}}"}'),)
+    wishes = double.stats.prompts[0]["wishes"]
+    assert wishes["tool_choice"] == "none"
+    assert "order_status" in wishes["structured_outputs"]["structural_tag"]
+    assert wishes["tools"][0]["function"]["name"] == "order_status"  # the template still tells of it
+    double.answers.append("I would rather talk.")
+    with pytest.raises(ModelProtocolError, match="grammar"):
+        await whole(client, tools=(TOOL,), tool_choice="order_status")
+    assert "".join(delta.text for delta in await whole(client, tools=(TOOL,))) == "answer to: hello there"
+    assert "structured_outputs" not in double.stats.prompts[-1]["wishes"]
+    await client.close()
+
+
 @pytest.mark.parametrize(
     ("mode", "error"),
     [

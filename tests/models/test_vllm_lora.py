@@ -87,6 +87,46 @@ def test_rows_in_one_piece_are_a_slice_and_others_are_listed():
     assert found[0][1].tolist() == [3, 5]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@settings(max_examples=40)
+@given(indices=INDICES, scale=st.sampled_from([1.0, 0.5]))
+def test_a_layers_slices_together_equal_the_reference_and_leave_base_rows_as_they_are(
+    dtype: Any, indices: list[int], scale: float
+):
+    downs, ups = [filled(4, 1, 2, 6, dtype=dtype), filled(4, 1, 3, 6, dtype=dtype)], [
+        filled(4, 1, 5, 2, dtype=dtype), filled(4, 1, 4, 3, dtype=dtype),
+    ]  # fmt: skip
+    joined = vllm_lora.Joined(downs, ups, (5, 4), dtype)
+    where, x, y = torch.tensor(indices), filled(len(indices), 6, dtype=dtype), filled(len(indices), 9, dtype=dtype)
+    expected = y.clone()
+    for down, up, offset in zip(downs, ups, (0, 5), strict=True):
+        inner = reference(x, down, torch.zeros(len(indices), down.shape[2], dtype=dtype), indices, scale, 0, add=False)
+        expected = reference(inner, up, expected, indices, 1.0, offset, add=True)
+    by_group, at_once = y.clone(), y.clone()
+    for slot, rows in vllm_lora.groups(where):
+        joined.add(by_group, x, slot, rows, scale)
+    joined.add_all(at_once, x, (where.unsqueeze(1) == torch.arange(4)).to(dtype).unsqueeze(2), scale)
+    for found in (by_group, at_once):
+        assert close(found, expected, dtype)
+        assert torch.equal(found[where < 0], y[where < 0])
+
+
+def test_layers_tell_of_every_change_of_their_slots():
+    class Below:
+        def reset_lora(self, index: int) -> int:
+            return index
+
+    class Layer(Below):
+        def set_lora(self, index: int) -> int:
+            return self.reset_lora(index) + 1
+
+    layers = SimpleNamespace(__all__=["Layer"], Layer=Layer)
+    vllm_lora.watch(layers)
+    before = vllm_lora._changes[0]
+    assert Layer().set_lora(3) == 4
+    assert vllm_lora._changes[0] == before + 2
+
+
 def fake_vllm(monkeypatch: pytest.MonkeyPatch, version: str, *, cpu: bool) -> dict[str, ModuleType]:
     """Modules of vLLM's names in its place, of any version."""
     platform = SimpleNamespace(is_cpu=lambda: cpu)

@@ -30,6 +30,22 @@ async def test_every_file_is_served_with_its_type_and_validator(desk: Desk):
     assert (await browser.call("GET", "/console")).headers["Location"] == "/console/"
 
 
+async def test_the_console_asks_for_files_that_a_browser_keeps_until_an_upgrade(desk: Desk):
+    browser = desk.browser()
+    page = await (await browser.call("GET", "/console/inbox")).text()
+    named = re.findall(r'(?:href|src)="(/console/[^"]+)"', page)
+    assert len(named) > 40
+    for path in named:
+        answer = await browser.call("GET", path)
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable"), path
+    build = named[0].split("/")[2]
+    older = await browser.call("GET", f"/console/@{'0' * 16}/app.js")
+    assert (older.status, older.headers["Cache-Control"]) == (200, "no-cache")
+    assert await older.read() == await (await browser.call("GET", "/console/app.js")).read()
+    for name in ("inbox", "app.html", "login", "../app.py", "vendor/VERSIONS.json", "pages/", ""):
+        assert (await browser.call("GET", f"/console/{build}/{name}")).status == 404, name
+
+
 async def test_nothing_else_in_or_above_the_folder_is_reachable(desk: Desk):
     for path in (
         "/app.html",

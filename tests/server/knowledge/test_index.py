@@ -137,9 +137,7 @@ async def test_lost_vectors_raise_an_alarm_and_come_back_by_themselves(store_url
         assert running.alarms == [1, 0]
 
 
-async def test_a_step_under_way_does_not_undo_a_loss_that_a_search_saw(
-    store_url: str, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_step_under_way_does_not_undo_a_loss_that_a_search_saw(store_url: str, monkeypatch: pytest.MonkeyPatch):
     """The step asked nothing of the index, so it must not say that the index is well."""
     async with desk(store_url) as running:
         await running.library.put("lamps", "The lamp has a dimmer")
