@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web_app
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import postgres
+from tests import postgres, turnstile
 from tests.plain_logs import plain_logs
 
 plain_logs()
@@ -63,6 +63,15 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Told by path: the groups of ``--dist loadgroup`` do not reach the scheduler with pytest 9."""
     return ByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # the wait is no part of a test's own time limit
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With several workers a test with a model server has the machine to itself."""
+    if not turnstile.run_of():
+        return (yield)
+    with turnstile.turn(turnstile.run_of(), whole=item.get_closest_marker("loop") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ import { speak, t } from "./frame/i18n.js";
 import { startKeys } from "./frame/keys.js";
 import { startLive } from "./frame/live.js";
 import { startNotices } from "./frame/notices.js";
-import { register, startRouter } from "./frame/router.js";
+import { found, register, route, startRouter } from "./frame/router.js";
 import { followPresence, readPresence, readRelease, readService, readSwitch, signIn } from "./frame/session.js";
 import { theme, wear } from "./frame/theme.js";
 import { html, render } from "./frame/ui.js";
@@ -26,6 +26,7 @@ const readState = () => Promise.allSettled([readService(), readSwitch()]);
 
 async function start() {
   wear(theme.value);
+  found(route.value.path).page?.load().catch(() => {}); // beside the session; the frame asks again and says what is wrong
   const [, signed] = await Promise.allSettled([speak(), signIn()]);
   const box = document.getElementById("app");
   if (signed.status === "rejected") {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from server.routes import Role
 from tests.browser.clerk import PASSWORD, Clerk, amend, at_work, columns_of, hired
@@ -191,10 +191,30 @@ async def test_a_long_list_holds_only_what_is_in_sight(service: Service, staff: 
     page = await (await staff()).page()
     rows = page.locator(".row")
     await expect(rows.first).to_be_visible()
-    async with asyncio.timeout(20):
-        while int(await page.locator("li[aria-setsize]").first.get_attribute("aria-setsize") or 0) <= MANY:
-            await page.locator(".virtual").evaluate("node => { node.scrollTop = node.scrollHeight }")
+    await scrolled_to(page, 250)
+    asked_again, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if "cursor" not in route.request.url:
+            asked_again.set()
+            await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/api/inbox?*", hold)
+    await visitor.say("Still there?")  # the list is read again from its beginning, and answered late
+    await asked_again.wait()
+    await scrolled_to(page, 650)
+    go_on.set()
+    await scrolled_to(page, MANY + 1)  # what was read on meanwhile is still there
     assert await rows.count() < 60
+    await page.unroute_all(behavior="ignoreErrors")
+
+
+async def scrolled_to(page: Page, rows: int) -> None:
+    """Scroll to the end, again and again, until the list holds so many."""
+    async with asyncio.timeout(40):
+        while int(await page.locator("li[aria-setsize]").first.get_attribute("aria-setsize") or 0) < rows:
+            await page.locator(".virtual").evaluate("node => { node.scrollTop = node.scrollHeight }")
 
 
 async def test_every_part_is_accessible_in_all_colours(service: Service, staff: Any):

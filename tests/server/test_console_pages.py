@@ -1,3 +1,4 @@
+import posixpath
 import re
 from importlib import resources
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_modules_import_what_is_served():
         for name in re.findall(r"""(?:from|import\()\s*["'](\.[^"'`$]+)["']""", file.read_text(encoding="utf-8")):
             target = "/" + str((file.parent / name).resolve().relative_to(FOLDER.resolve()))
             assert target in files(), f"{file.name}: {name}"
+
+
+def test_the_page_names_every_module_that_the_inbox_starts_with():
+    """A module that is not named is asked for only when the one that imports it was read: a wait for each step."""
+    needed, waiting = set[str](), ["app.js", "pages/inbox/page.js", "locales/en.js"]
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        package, place = files()[f"/{name}"]
+        text = resources.files(package).joinpath(place).read_text(encoding="utf-8")
+        beside = re.findall(r"""\bfrom\s*["'](\.[^"']+)["']""", text)
+        waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(name), other)) for other in beside]
+    shell = (FOLDER / SHELL).read_text(encoding="utf-8")
+    assert set(re.findall(r'modulepreload" href="/console/([^"]+)"', shell)) == needed - {"app.js"}
 
 
 def test_every_screen_that_is_registered_has_its_address():

@@ -6,6 +6,7 @@ import { signal } from "./ui.js";
 const STREAM = "/api/events";
 const ASK_MS = 3_000;
 const NAME = "frontdesk-events";
+const SETTLED_MS = 1_000; // pages have read by then what they show first
 
 export const connection = signal("connecting"); // connecting, live, asking, lost
 const listeners = new Set();
@@ -26,7 +27,9 @@ function hear(frame) {
 function state(value) {
   const before = connection.value;
   connection.value = value;
-  if (value === "live" && before === "lost" && !last) hear({ event: "tick", data: {} }); // nothing to resume from
+  if (value !== "live" || before === "live" || last) return;
+  // nothing to resume from: what was read before the stream began may be older than the stream
+  setTimeout(() => hear({ event: "tick", data: {} }), before === "lost" ? 0 : SETTLED_MS);
 }
 
 function tell(message) {

@@ -2,7 +2,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 
 const SPARE = 8; // rows drawn above and below what is in sight
-const NEAR_END = 30; // rows before the end at which more are asked for
+const NEAR_END = 20; // rows before the end at which more are asked for
 
 /** `rows` with `key`, `height` in px, `draw(row, index)`; `selected` is kept in sight, `onEnd` asks for more. */
 export function Virtual({ rows, height, draw, selected, onEnd, label, ...more }) {

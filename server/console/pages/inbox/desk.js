@@ -22,6 +22,7 @@ export const drafting = signal(new Set()); // conversations the assistant writes
 export const beside = signal({}); // conversation -> who else looks at it
 let next = null;
 let asked = 0;
+let turns = 0;
 let fetching = false;
 
 /** Filters as they stand in the address. */
@@ -29,15 +30,26 @@ export const filters = () => Object.fromEntries(FILTERS.map((name) => [name, rou
 
 const page = (cursor, limit) => filters().view === TICKETS ? Promise.resolve({ conversations: [], next: null }) : api("GET", `/api/inbox${queryOf({ ...filters(), view: filters().view || "all", limit, cursor })}`);
 
+// The list that the address names is asked for while the console still starts; whoever is a stranger is sent away there.
+const here = () => JSON.stringify(filters());
+let early = /^\/(inbox|$)/.test(route.value.path) ? { key: here(), found: page("", PAGE) } : null;
+early?.found.catch(() => {});
+
+function first(limit) {
+  const before = early;
+  early = null;
+  return before?.key === here() ? before.found : page("", limit);
+}
+
 /** Reads the list from its beginning, as much of it as is shown. */
 export async function readList() {
   const mine = (asked += 1);
-  const had = rows.value || [];
+  const limit = Math.min(MOST, Math.max(PAGE, rows.value?.length ?? 0));
   try {
-    const found = await page("", Math.min(MOST, Math.max(PAGE, had.length)));
+    const found = await first(limit);
     if (mine !== asked) return; // a later question is on its way
     const ids = new Set(found.conversations.map((row) => row.id));
-    const older = found.next ? had.slice(MOST).filter((row) => !ids.has(row.id)) : [];
+    const older = found.next ? (rows.value || []).slice(limit).filter((row) => !ids.has(row.id)) : []; // also what came meanwhile
     batch(() => {
       rows.value = [...found.conversations, ...older];
       trouble.value = null;
@@ -53,8 +65,10 @@ export async function readList() {
 export async function readMore() {
   if (!next || fetching) return;
   fetching = true;
+  const mine = turns;
   try {
     const found = await page(next, MOST);
+    if (mine !== turns) return; // of a list that is not shown any more
     const ids = new Set(rows.value.map((row) => row.id));
     rows.value = [...rows.value, ...found.conversations.filter((row) => !ids.has(row.id))];
     next = found.next;
@@ -69,6 +83,7 @@ export async function readMore() {
 export function turnList() {
   rows.value = null;
   next = null;
+  turns += 1;
   return readList();
 }
 
