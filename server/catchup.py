@@ -45,6 +45,7 @@ class Reading:
     cursors: Cursors
     since: float = 0.0  # epoch seconds
     current: bool = False
+    fresh: bool = False  # on for the first time: nothing was missed before
     first_read: asyncio.Event = field(default_factory=asyncio.Event)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,6 +96,7 @@ class CatchUp:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read what was missed before the start, then follow until the block ends."""
+        await asyncio.gather(*(self._begin(reading) for reading in self._readings.values()))
         tasks = [asyncio.create_task(self._beat(), name="catch-up beat")] if self._readings else []
         for reading in self._readings.values():
             tasks.append(asyncio.create_task(self._follow(reading), name="catch-up"))
@@ -105,6 +107,16 @@ class CatchUp:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _begin(self, reading: Reading) -> None:
+        """An account that is on for the first time: from now on, also if this process is killed in a moment."""
+        try:
+            async with self._pulse.bounded():
+                if not await reading.cursors.load(SEEN):
+                    await reading.cursors.save(SEEN, repr(self._wall()))
+                    reading.fresh = True
+        except StoreError:
+            return  # the store is away: the account's own task waits for it
 
     async def _follow(self, reading: Reading) -> None:
         """Read from the cursor whenever something may have been missed."""
@@ -127,7 +139,7 @@ class CatchUp:
                 await asyncio.sleep(pause_s)
                 pause_s = min(RETRY_MAX_S, 2 * pause_s)
         reading.since = float(saved) if saved else self._wall()
-        if saved and reading.account.settings.catch_up:
+        if saved and not reading.fresh and reading.account.settings.catch_up:
             reading.wanted.set()
         else:
             reading.current = True

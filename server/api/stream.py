@@ -137,6 +137,8 @@ class EventStream:
                 "conversations.events_after", conversation_id=self._id, after=self._after, limit=BATCH
             )
         frames = self._events(rows)
+        if self._ended:
+            return frames  # whose session ended is told nothing more
         if len(rows) < BATCH:  # the draft belongs after everything committed
             frames += self._live()
             await self._find_text()

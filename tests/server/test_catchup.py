@@ -126,6 +126,25 @@ async def test_a_new_account_has_missed_nothing(store_url: str, tmp_path: Path, 
         assert await one.saved(lambda value: value > NOW) <= NOW + 10, "the cursor stays behind the platform's clock"
 
 
+async def test_a_new_account_counts_from_the_start_also_when_the_process_dies_before_it_opened(
+    store_url: str, tmp_path: Path, platform: ToldPlatform
+):
+    """The platform gave up on what it sent while the first process was dying: the second one reads it."""
+    never = asyncio.Event()
+
+    async def stuck(self: CatchUp, reading: Any) -> None:
+        await never.wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CatchUp, "_follow", stuck)
+        async with following(store_url, tmp_path, platform) as one:
+            assert float(await one.cursors.load(SEEN) or 0) == NOW
+    platform.prepare = {"history": pages("lost")}
+    async with following(store_url, tmp_path, platform) as one:
+        await one.catch_up.settled("telegram", "default", 5.0)
+        assert one.channel.asked_since == [NOW]
+
+
 async def test_a_start_reads_everything_since_the_last_process(store_url: str, tmp_path: Path, platform: ToldPlatform):
     platform.prepare = {"history": pages("one", "two")}
     async with following(store_url, tmp_path, platform, seen=NOW - 500) as one:

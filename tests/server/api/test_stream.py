@@ -301,6 +301,16 @@ async def test_signing_out_ends_every_stream(site: Site):
     await until(lambda: site.hub.readers == 0)
 
 
+async def test_a_session_that_ended_before_the_first_news_is_told_nothing_after_it(site: Site):
+    """A slow start: the opening was read, then the session ended, and the state of the model is news as well."""
+    stream = EventStream(site.one.store, site.hub, "c1", None, site.closing)
+    await stream._opening()
+    await site.emit({}, kind="session_ended")
+    with site.hub.subscribed("c1") as subscription:
+        frames = await stream._news(subscription)
+    assert "session_ended" in frames[-1]
+
+
 async def test_when_the_server_stops_readers_are_told_to_resume(site: Site):
     reader = await site.read()
     await until(lambda: reader.ids == [2])
