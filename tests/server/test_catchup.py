@@ -132,7 +132,7 @@ async def test_a_new_account_counts_from_the_start_also_when_the_process_dies_be
     """The platform gave up on what it sent while the first process was dying: the second one reads it."""
     never = asyncio.Event()
 
-    async def stuck(self: CatchUp, reading: Any) -> None:
+    async def stuck(*_: Any) -> None:
         await never.wait()
 
     with pytest.MonkeyPatch.context() as patch:
