@@ -302,10 +302,10 @@ class _PartialCall:
 
 
 class _Answer:
-    """Puts an answer together from its events; with a ``forced`` name all of its text is a call of that tool."""
+    """Puts an answer together from its events; with the name of a ``tool`` all of its text is a call of it."""
 
-    def __init__(self, forced: str = "") -> None:
-        self._forced = forced
+    def __init__(self, tool: str = "") -> None:
+        self._tool = tool
         self._written: list[str] = []
         self.begun = False
         self.done = False
@@ -330,7 +330,7 @@ class _Answer:
             raise ModelProtocolError("the model server sent an event of an unknown shape") from error
         self.begun = self.begun or bool(text) or bool(self._calls)
         self._spoken = self._spoken or bool(text.strip())
-        if self._forced:
+        if self._tool:
             self._written.append(text)
             return None
         return Delta(text=text) if text else None
@@ -349,9 +349,9 @@ class _Answer:
             raise ModelProtocolError(f"the answer ended early (finish reason {self._finish or 'missing'})")
         if not self._spoken and not self._calls:
             raise ModelProtocolError("the answer is empty")
-        if self._forced and not self._calls:
-            written = forced.arguments_in("".join(self._written), self._forced)
-            self._calls = {0: _PartialCall(name=self._forced, arguments=[written])}
+        if self._tool and not self._calls:
+            written = forced.arguments_in("".join(self._written), self._tool)
+            self._calls = {0: _PartialCall(name=self._tool, arguments=[written])}
             self._finish = "tool_calls" if self._finish == "stop" else self._finish
         self.done = True
         calls = tuple(

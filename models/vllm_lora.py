@@ -227,7 +227,7 @@ def _mask(wrapper: Any, down: torch.Tensor) -> torch.Tensor:
     return mask
 
 
-def changed(*_: Any) -> None:
+def changed() -> None:
     """A slot was filled or emptied: the copies of every layer are made anew when they are next asked for."""
     _changes[0] += 1
 
