@@ -209,8 +209,9 @@ def patch(wrapper: type[Any]) -> None:
             joined = Joined(lora_a_stacked, lora_b_stacked, output_slices, y.dtype)
             self.frontdesk_joined[id(lora_a_stacked[0])] = joined
         x = x.to(y.dtype)
-        if len(found) > 1 and len(x) <= TOGETHER_ROWS and joined.up[..., 0].numel() <= TOGETHER_COLUMNS:
-            joined.add_all(y, x, _mask(self, joined.down), scale)
+        few = len(x) <= TOGETHER_ROWS and joined.up[..., 0].numel() <= TOGETHER_COLUMNS
+        if len(found) > 1 and few and len(x) == len(mask := _mask(self, joined.down)):  # padding rows have no adapter
+            joined.add_all(y, x, mask, scale)
             return
         for slot, rows in found:
             joined.add(y, x, slot, rows, scale)
